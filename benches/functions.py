@@ -243,6 +243,8 @@ class Bench:
         self.call("otp-create", "PATCH", f"{own}/actions/create_otp", 200, login)
         self.call("factor-list", "GET", f"{own}/authentication_factors", 200, admin)
         self.call("factor-show", "GET", one, 200, admin)
+        self.call("user-devices", "GET", f"{own}/devices", 200, admin)
+        self.call("user-devices", "DELETE", f"{own}/devices", 204, admin, what="end all")
         for act in ["disable", "enable", "reset"]:
             self.call(f"factor-{act}", "PATCH", f"{one}/actions/{act}", 200, admin)
         for act in ["block", "unblock"]:

@@ -48,6 +48,13 @@ pub enum Command {
     RevokeToken {
         token: String,
     },
+    ListDevices {
+        user_id: String,
+    },
+    EndDevices {
+        user_id: String,
+        device_id: Option<String>,
+    },
     ListSuppressions {
         limit: Option<i32>,
         after: Option<String>,

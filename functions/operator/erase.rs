@@ -146,6 +146,7 @@ impl Operator {
     async fn erase_codes(&self, user: &User, work: &mut Work<'_>) -> Result<(), Fault> {
         let (read, erase) = (&self.read_pins, &self.erase_pins);
         work.row("SupportPinsTable", read, erase, &user.id).await?;
+        work.row("DevicesTable", &self.read_devices, &self.erase_devices, &user.id).await?;
         for key in factors_of(user.id) {
             work.row("OtpsTable", &self.read_otps, &self.erase_otps, &key).await?;
             let factor = self.read_factors.get(&key, work.run.now).await?;
@@ -293,6 +294,7 @@ fn receipt(user: UserId, work: Work<'_>, came: &Came) -> Value {
         "ClaimsTable",
         "FactorsTable",
         "OtpsTable",
+        "DevicesTable",
         "SupportPinsTable",
         "BudgetsTable",
         "SuppressionsTable",

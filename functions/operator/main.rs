@@ -1,6 +1,7 @@
 //! Invoked by hand, with IAM: no route.
 mod clients;
 mod command;
+mod devices;
 mod domains;
 mod erase;
 mod handler;

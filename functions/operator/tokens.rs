@@ -55,6 +55,7 @@ impl Operator {
             generation,
             session: None,
             second_factor: false,
+            device: None,
             locale: Locale::default(),
             client: client.id,
             kind: Kind::Access,

@@ -325,7 +325,7 @@ impl Operator {
         Ok(matches!(transaction.commit().await?, Committed::Yes))
     }
 
-    async fn user(&self, id: &str, run: Run<'_>) -> Result<User, Failed> {
+    pub async fn user(&self, id: &str, run: Run<'_>) -> Result<User, Failed> {
         let user = self.read_users.get(&user_id_of(id)?, run.now).await?;
         user.ok_or(Failed::from("no such user"))
     }

@@ -54,6 +54,7 @@ impl Create {
             generation: client.token_generation,
             session: None,
             second_factor: false,
+            device: None,
             locale: Locale::default(),
             client: id,
             kind: Kind::Access,

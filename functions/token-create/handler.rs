@@ -27,6 +27,7 @@ use countersign_shared::{
     },
     runtime::{edge::Wire, keys::Keys, settings::Lifetimes},
     services::{
+        devices::KnownDevices,
         idempotency::{self, AnsweredUsers, Caller, Idempotency, IdempotentWrites, Once, Owners},
         logins::{self, Login, Logins},
         otp_sender::OtpSender,
@@ -47,6 +48,7 @@ pub struct Create {
     pub logins: Logins,
     pub sender: OtpSender,
     pub verifier: Verifier,
+    pub devices: KnownDevices,
     pub clients: Table<Client, Get>,
     pub claims: Table<Claim, Get>,
     pub domains: Table<Domain, BatchGet>,
@@ -79,8 +81,10 @@ impl Endpoint for Create {
                 password,
                 client_id,
                 scope,
-            } => self.password(call, &email, &password, (&client_id, &scope), once).await,
-            TokenRequest::Authorize { token, otp } => self.authorize(call, token, &otp, once).await,
+                device,
+            } => self.password(call, &email, &password, (&client_id, &scope), &device, once).await,
+            // Devices of logins with a second factor are not known yet.
+            TokenRequest::Authorize { token, otp, device: _ } => self.authorize(call, token, &otp, once).await,
             TokenRequest::Refresh { token } => self.refresh(call, token, once).await,
             TokenRequest::ClientCredentials {
                 client_id,

@@ -2,7 +2,9 @@
 mod authorize;
 mod client;
 mod handler;
+mod known_device;
 mod password;
 mod refresh;
+mod session;
 
 countersign_shared::main!(handler::Create);

@@ -4,13 +4,10 @@ use countersign_shared::{
         auth::{
             client::{Client, GrantType},
             lockout::{Failed, Lockout},
-            scope::Scope,
-            token::{Grant, Kind, Owner, Session, Token},
         },
-        crypto::secret::Secret,
-        idempotency::Issued,
+        device::{Device, Devices},
         limits::{limit_keys, quota::Quota, rate_limit::Hit},
-        otp::{Binding, Otps, Purpose},
+        otp::Otps,
         password::{Cost, Password, PasswordHash, Verdict},
         people::{
             claim,
@@ -21,50 +18,50 @@ use countersign_shared::{
             unknown::{self, UnknownIdentity},
             user::User,
         },
+        time::Timestamp,
     },
     fault::Fault,
     http::{
         call::Call,
-        dialects::mithril::{
-            Error, body,
-            view::{NextStep, Urgent, request_otp, token_answer},
-        },
+        dialects::mithril::{Error, body::DeviceFields},
         reply::Answer,
     },
-    observe::{Milestone, Outcome},
+    observe::Outcome,
     services::{
         idempotency::Once,
         logins::{FACTORS, ROUNDS},
-        otp_sender::{self, Extra, MessageRequest, Sending, Sent},
+        otp_sender::{self, Sending},
     },
     store::{
         retry::optimistic,
         rows::{self, rate_limit},
-        table::{Batch, Committed, Transaction, settled},
+        table::{Batch, Committed, Transaction},
     },
 };
 use rand::rngs::SysRng;
 
-use crate::handler::Create;
+use crate::{handler::Create, session::SignIn};
 
 /// The rows that a login depends on.
-struct LoginState {
-    user: Option<User>,
+pub struct LoginState {
+    pub user: Option<User>,
     /// The failures of the address if no user has it.
     unknown: UnknownIdentity,
     failures: Vec<Hit>,
-    factors: Factors,
-    otps: Otps,
-    quota: Option<Quota>,
-    domain: Domain,
+    pub factors: Factors,
+    pub otps: Otps,
+    pub quota: Option<Quota>,
+    pub domain: Domain,
+    /// The user's known devices, if the request is about devices.
+    pub devices: Devices,
 }
 
-/// A valid sign-in.
-struct SignIn<'a> {
-    client: &'a Client,
-    user: &'a User,
-    wanted: Vec<Scope>,
-    password: PasswordHash,
+impl LoginState {
+    /// The user, and the known device that the request comes from.
+    fn known_device(&self, request: &LoginRequest<'_>, now: Timestamp) -> Option<(&User, &Device)> {
+        let (user, token) = (self.user.as_ref()?, request.device.token.as_ref()?);
+        Some((user, self.devices.known(user, token, now)?))
+    }
 }
 
 /// The subject whose failure is counted.
@@ -85,25 +82,26 @@ impl Whose<'_> {
 }
 
 /// A login, as it was requested.
-struct LoginRequest<'a> {
-    client: Client,
+pub struct LoginRequest<'a> {
+    pub client: Client,
     domain: DomainName,
     /// The user who has the address, or an id that no user has.
     id: UserId,
     /// The subject of failures if no user has the address.
     identity: [u8; 32],
-    scope: &'a str,
+    pub scope: &'a str,
+    pub device: &'a DeviceFields,
 }
 
 /// Verifies one password. A hash is not verified twice when the user is read again, because that takes long.
-struct PasswordVerifier<'a> {
+pub struct PasswordVerifier<'a> {
     password: &'a Password,
     cost: &'a Cost,
     last: Option<(PasswordHash, Verdict)>,
 }
 
 impl PasswordVerifier<'_> {
-    fn verify(&mut self, stored: &PasswordHash) -> Verdict {
+    pub fn verify(&mut self, stored: &PasswordHash) -> Verdict {
         if let Some((hash, verdict)) = &self.last
             && hash.to_stored() == stored.to_stored()
         {
@@ -113,14 +111,14 @@ impl PasswordVerifier<'_> {
         self.last = Some((stored.clone(), verdict));
         verdict
     }
-}
 
-/// A session to start.
-struct NewSession {
-    token: Token,
-    text: Secret,
-    /// Starts the session; undone if no code is sent.
-    extra: Extra,
+    /// The hash to store after the right password: another one if the stored one is weak.
+    pub fn current(&self, stored: &PasswordHash, verdict: Verdict) -> Result<PasswordHash, Fault> {
+        Ok(match verdict {
+            Verdict::RightButWeak => PasswordHash::of(self.password, self.cost, &mut SysRng)?,
+            Verdict::Right | Verdict::Wrong => stored.clone(),
+        })
+    }
 }
 
 impl Create {
@@ -132,6 +130,7 @@ impl Create {
         email: &str,
         password: &Password,
         (client_id, scope): (&str, &str),
+        device: &DeviceFields,
         once: &Once<'_>,
     ) -> Result<Answer, Error> {
         let (client, domain) = self.login_client(call, client_id).await?;
@@ -141,6 +140,7 @@ impl Create {
             client,
             domain,
             scope,
+            device,
         };
         let mut verifier = PasswordVerifier {
             password,
@@ -186,6 +186,10 @@ impl Create {
         once: &Once<'_>,
     ) -> Result<Option<Answer>, Error> {
         let found = self.find(call, request).await?;
+        if let Some((user, device)) = found.known_device(request, call.now) {
+            let known = (user, device, verifier);
+            return self.sign_in_from_device(call, request, known, &found, sending, once).await;
+        }
         self.failed_logins.spend(&found.failures, &call.hit()).map_err(Error::LoginTimeout)?;
         let stored = match &found.user {
             Some(user) => user.password.clone(),
@@ -208,17 +212,13 @@ impl Create {
             // The login fails: failures are not reset, and it counts as one of its network.
             Err(allowed) => return self.refuse(call, request, whose, Error::ScopeNotAllowed(allowed)).await,
         };
-        let password = match verdict {
-            Verdict::RightButWeak => {
-                PasswordHash::of(verifier.password, &self.cost, &mut SysRng).map_err(Fault::from)?
-            }
-            Verdict::Right | Verdict::Wrong => stored,
-        };
         let sign_in = SignIn {
             client: &request.client,
             user,
             wanted,
-            password,
+            password: verifier.current(&stored, verdict)?,
+            device: None,
+            wants_device: request.device.is_wanted,
         };
         self.admit(call, &sign_in, &found, sending, once).await
     }
@@ -241,6 +241,10 @@ impl Create {
         let failures = limit_keys::failed_logins(&call.source);
         batch.want(&self.read_rate_limits, &failures);
         batch.want(&self.read_unknown, identity);
+        let about_devices = request.device.token.is_some() || request.device.is_wanted;
+        if about_devices {
+            batch.want(&self.logins.devices, id);
+        }
         let found = batch.read().await?;
         let failures = found.take(&self.read_rate_limits, &failures, call.now)?;
         let otps = found.take(&self.logins.otps, &ledger, call.now)?;
@@ -248,7 +252,12 @@ impl Create {
         let factors: Result<Vec<_>, _> = factors.collect();
         let described = found.take(&self.domains, domain, call.now)?;
         let unknown = found.take(&self.read_unknown, identity, call.now)?;
+        let devices = match about_devices {
+            true => found.take(&self.logins.devices, id, call.now)?,
+            false => None,
+        };
         Ok(LoginState {
+            devices: devices.unwrap_or_else(|| Devices::none(*id)),
             user: found.take(&self.logins.users, id, call.now)?,
             unknown: unknown.unwrap_or_else(|| UnknownIdentity::none(*identity)),
             failures: failures.map_or_else(Vec::new, |spent| spent.acts),
@@ -332,7 +341,7 @@ impl Create {
 
     /// Resets the wrong passwords after a right one, though no code could be sent. If that fails, or the user has
     /// changed concurrently, a later login does it.
-    async fn forgive(&self, call: &Call, user: &User) {
+    pub async fn forgive(&self, call: &Call, user: &User) {
         let next = user.lockout.knew_password();
         if next == user.lockout {
             return;
@@ -342,103 +351,5 @@ impl Create {
         transaction.update(&self.logins.change_users, &user.id, change);
         self.logins.audit.add(&mut transaction, call, Outcome::WrongPasswordsReset.of_user(user));
         let _ = transaction.commit().await;
-    }
-
-    /// Starts a session: with an access token, or with one that requests the second factor. `None` after a concurrent
-    /// change of the user.
-    async fn admit(
-        &self,
-        call: &Call,
-        sign_in: &SignIn<'_>,
-        found: &LoginState,
-        sending: &mut Sending<'_>,
-        once: &Once<'_>,
-    ) -> Result<Option<Answer>, Error> {
-        let user = sign_in.user;
-        let factors = &found.factors;
-        let NewSession { token, text, mut extra } = self.session(call, sign_in, found, factors.are_required())?;
-        let answer = |outcome, urgent: Urgent| {
-            let grant_type = body::GrantType::Password.name();
-            let issued = Issued::to_user(user.id, token.generation, call.now);
-            token_answer(call, outcome, &token, &text, grant_type, urgent).issued(issued)
-        };
-        // A user with an authenticator app gets a text message on request only.
-        let Some((factor, phone)) = factors.sms().filter(|_| factors.totp().is_none()) else {
-            let (outcome, urgent) = match (factors.are_required(), factors.are_set()) {
-                (false, _) => (Outcome::SignedIn, NextStep::RequestApps.into()),
-                (true, false) => (Outcome::FactorRequested, NextStep::RequestFactor.into()),
-                (true, true) => (Outcome::AppCodeRequested, request_otp(factors)),
-            };
-            let answer = answer(outcome, urgent);
-            self.logins.audit.add(&mut extra.writes, call, outcome.of_user(user));
-            once.store(&mut extra.writes, &answer)?;
-            let is_issued = Batch::finds(&self.logins.tokens, &token.digest, call.now);
-            return Ok(match settled(extra.writes.commit().await, is_issued).await? {
-                Committed::Yes => {
-                    once.note_stored();
-                    Some(answer)
-                }
-                Committed::No(_) => None,
-            });
-        };
-        let message = MessageRequest {
-            binding: Binding::new(factor, phone, &token, Purpose::SignIn),
-            user,
-            factor,
-            locale: &found.domain.locale,
-        };
-        self.logins.audit.add(&mut extra.writes, call, Outcome::OtpRequested.of_user(user));
-        let (otps, quota) = (found.otps.clone(), found.quota.clone());
-        match sending.send(message, otps, quota, extra).await {
-            Ok(Sent::Yes) => {
-                Ok(Some(answer(Outcome::OtpRequested, NextStep::RequestOtp.into()).counted_as(Milestone::Issued)))
-            }
-            Ok(Sent::Changed) => Ok(None),
-            Err(why) => {
-                self.forgive(call, user).await;
-                Err(why.into())
-            }
-        }
-    }
-
-    /// The session that a right password starts. Its token gives access to the API, or requests the second factor.
-    fn session(
-        &self,
-        call: &Call,
-        sign_in: &SignIn<'_>,
-        found: &LoginState,
-        asks_for_factor: bool,
-    ) -> Result<NewSession, Fault> {
-        let user = sign_in.user;
-        let session = Session::draw(&mut SysRng)?;
-        let lockout = user.lockout.knew_password();
-        let wanted = sign_in.wanted.clone();
-        let (kind, scopes, lifetime) = match asks_for_factor {
-            false => (Kind::Access, wanted, self.lifetimes.access),
-            true => (Kind::SecondFactor { wanted }, Vec::new(), self.lifetimes.login),
-        };
-        let grant = Grant {
-            owner: Owner::User(user.id),
-            domain: Some(user.domain_key()),
-            generation: user.generation_after(&lockout),
-            session: Some(session),
-            second_factor: false,
-            locale: found.domain.locale.clone(),
-            client: sign_in.client.id.clone(),
-            kind,
-            scopes,
-            expires_at: call.now.deadline(lifetime),
-        };
-        let (token, text) = Token::issue(grant, &mut SysRng, call.now)?;
-        let mut sessions = user.sessions.clone();
-        sessions.insert(sign_in.client.id.clone(), session);
-        let mut extra = Extra::default();
-        let begin = rows::user::sign_in(user, &lockout, &sessions, &sign_in.password, call.now);
-        extra.writes.update(&self.logins.change_users, &user.id, begin);
-        extra.writes.put_new(&self.new_tokens, &token, call.now);
-        // If no code is sent, no session starts: the earlier one is kept.
-        let resume = rows::user::resume(&sessions, &user.sessions);
-        extra.undo.update(&self.logins.change_users, &user.id, resume);
-        Ok(NewSession { token, text, extra })
     }
 }

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod clients;
 pub mod clock;
 pub mod described;
+pub mod devices;
 pub mod era;
 pub mod factors;
 pub mod faults;

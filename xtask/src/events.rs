@@ -18,6 +18,7 @@ pub const SCHEMAS: &str = "docs/events";
 
 /// When an event of each type is published.
 const TYPES: &[(&str, &str)] = &[
+    ("device.added", "A login made its device a known one."),
     ("factor.changed", "A second factor was set, enabled, disabled or reset."),
     ("mail.bounced", "A mail bounced permanently; nothing is mailed to the address for a while."),
     (

@@ -16,7 +16,12 @@ pub fn mithril(summary: &str, route: &Route) -> OperationBuilder {
         .response("415", json::<MithrilError>("The body is encoded"))
         .response("500", json::<MithrilError>("Ours"))
         .response("503", unavailable(reference::<MithrilError>()));
-    let of_path = [("user_id", "The user's id"), ("id", "The factor's id")];
+    let id = if route.path.contains("/devices/") {
+        "The device's id"
+    } else {
+        "The factor's id"
+    };
+    let of_path = [("user_id", "The user's id"), ("id", id)];
     of_path.iter().filter(|(name, _)| route.path.contains(&format!("{{{name}}}"))).fold(
         operation,
         |operation, (name, description)| {

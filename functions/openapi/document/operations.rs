@@ -57,6 +57,8 @@ mod token_create;
 mod user_block;
 #[path = "../../user-create/openapi.rs"]
 mod user_create;
+#[path = "../../user-devices/openapi.rs"]
+mod user_devices;
 #[path = "../../user-unblock/openapi.rs"]
 mod user_unblock;
 #[path = "../../verification-check/openapi.rs"]
@@ -104,6 +106,7 @@ pub fn operation(route: &Route) -> Option<OperationBuilder> {
         "token-create" => token_create::operation(route),
         "user-block" => user_block::operation(route),
         "user-create" => user_create::operation(route),
+        "user-devices" => user_devices::operation(route),
         "user-unblock" => user_unblock::operation(route),
         "verification-check" => verification_check::operation(route),
         "verification-show" => verification_show::operation(route),

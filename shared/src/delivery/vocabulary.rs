@@ -48,6 +48,7 @@ pub(super) struct Words {
     pub factor_removed: Plain,
     pub recovery_code_used: Plain,
     pub recovery_codes_replaced: Plain,
+    pub device_added: Plain,
 }
 
 /// A code by text message.

@@ -112,6 +112,7 @@ fn put(lang: &str, words: &Words, domain: &str, message: &Message<'_>) -> Mail {
                 Notice::FactorRemoved => &words.factor_removed,
                 Notice::RecoveryCodeUsed { .. } => &words.recovery_code_used,
                 Notice::RecoveryCodesReplaced => &words.recovery_codes_replaced,
+                Notice::DeviceAdded => &words.device_added,
             };
             plain(text, &[("time", &utc(at)), ("detail", &notice.detail().unwrap_or_default())])
         }
@@ -138,7 +139,7 @@ mod tests {
         Secret::new(LINK.into())
     }
 
-    fn notices() -> [Notice; 10] {
+    fn notices() -> [Notice; 11] {
         [
             Notice::PasswordChanged,
             Notice::FactorChanged {
@@ -152,6 +153,7 @@ mod tests {
             Notice::FactorRemoved,
             Notice::RecoveryCodeUsed { left: 9 },
             Notice::RecoveryCodesReplaced,
+            Notice::DeviceAdded,
         ]
     }
 

@@ -72,6 +72,8 @@ pub enum Notice {
     },
     /// The recovery codes were replaced.
     RecoveryCodesReplaced,
+    /// A login made its device a known one.
+    DeviceAdded,
 }
 
 impl Notice {
@@ -89,6 +91,7 @@ impl Notice {
             Self::FactorRemoved => "factor_removed",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::RecoveryCodesReplaced => "recovery_codes_replaced",
+            Self::DeviceAdded => "device_added",
         }
     }
 
@@ -108,6 +111,7 @@ impl Notice {
             ("factor_removed", None) => Some(Self::FactorRemoved),
             ("recovery_code_used", Some(left)) => left.parse().ok().map(|left| Self::RecoveryCodeUsed { left }),
             ("recovery_codes_replaced", None) => Some(Self::RecoveryCodesReplaced),
+            ("device_added", None) => Some(Self::DeviceAdded),
             _ => None,
         }
     }
@@ -125,7 +129,8 @@ impl Notice {
             | Self::CodeFailed
             | Self::AppChanged
             | Self::FactorRemoved
-            | Self::RecoveryCodesReplaced => None,
+            | Self::RecoveryCodesReplaced
+            | Self::DeviceAdded => None,
         }
     }
 }

@@ -6,7 +6,7 @@ use rand::TryCryptoRng;
 use sha2::{Digest, Sha256};
 
 use super::{
-    auth::{access::Principal, client::Client},
+    auth::{access::Principal, client::Client, lockout::Lane},
     crypto::{
         encryption::{Encrypted, Unreadable},
         key::{Answers, Keyring, Purpose},
@@ -74,6 +74,8 @@ pub enum Issued {
         generation: u64,
         /// When the call was answered, in whole seconds.
         at: Timestamp,
+        /// Which blocks end it: those of a known device's login are fewer.
+        lane: Lane,
     },
     /// A response to a client.
     Client {
@@ -94,6 +96,21 @@ impl Issued {
             id,
             generation,
             at: now.deadline(0),
+            lane: Lane::Anonymous,
+        }
+    }
+
+    /// The same, for a call in that lane.
+    #[must_use]
+    pub fn in_lane(self, of_call: Lane) -> Self {
+        match self {
+            Self::User { id, generation, at, .. } => Self::User {
+                id,
+                generation,
+                at,
+                lane: of_call,
+            },
+            Self::Client { .. } => self,
         }
     }
 
@@ -126,12 +143,20 @@ impl Issued {
     pub fn has_ended(&self, owner: Option<&Principal>, now: Timestamp) -> bool {
         match (self, owner) {
             (_, None) => true,
-            (Self::User { id, generation, at }, Some(Principal::User(user))) => {
+            (
+                Self::User {
+                    id,
+                    generation,
+                    at,
+                    lane,
+                },
+                Some(Principal::User(user)),
+            ) => {
                 let lockout = &user.lockout;
                 user.id != *id
                     || user.token_generation != *generation
-                    || lockout.active_block(now).is_some()
-                    || lockout.has_ended(*at)
+                    || lockout.active_block_of(*lane, now).is_some()
+                    || lockout.has_ended_in(*lane, *at)
             }
             (Self::Client { id, generation, secret }, Some(Principal::Client(client))) => {
                 client.id != *id || client.token_generation != *generation || !client.secret.matches(secret)
@@ -294,6 +319,9 @@ mod tests {
             (now.token_generation, now.lockout.block) = (generation, block);
             let owner = Principal::User(Box::new(now));
             assert_eq!(issued.has_ended(Some(&owner), at(200)), ended, "{generation}, {block:?}");
+            // A block by failures does not concern a known device.
+            let of_device = issued.clone().in_lane(Lane::KnownDevice);
+            assert_eq!(of_device.has_ended(Some(&owner), at(200)), generation == 1, "{generation}, {block:?}");
         }
         assert!(issued.has_ended(None, at(200)), "the user is gone");
         let other = Principal::User(Box::new(user()));

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod auth;
 pub mod crypto;
+pub mod device;
 pub mod idempotency;
 pub mod limits;
 pub mod mail;

@@ -135,6 +135,26 @@ pub const ROUTES: &[Route] = &[
         function: "factor-reset",
     },
     Route {
+        method: "DELETE",
+        path: "/mithril/api/users/{user_id}/devices",
+        function: "user-devices",
+    },
+    Route {
+        method: "GET",
+        path: "/mithril/api/users/{user_id}/devices",
+        function: "user-devices",
+    },
+    Route {
+        method: "HEAD",
+        path: "/mithril/api/users/{user_id}/devices",
+        function: "user-devices",
+    },
+    Route {
+        method: "DELETE",
+        path: "/mithril/api/users/{user_id}/devices/{id}",
+        function: "user-devices",
+    },
+    Route {
         method: "GET",
         path: "/openapi.json",
         function: "openapi",

@@ -12,6 +12,7 @@ use crate::{
             token::{Grant, Kind, Owner, Presented, Session, Token},
         },
         crypto::secret::Secret,
+        device::Devices,
         limits::{
             quota::{Quota, Shard},
             rate_limit::Hit,
@@ -55,7 +56,9 @@ pub struct Logins {
     pub otps: Table<Otps, BatchGet>,
     /// The deployment's quota of messages.
     pub quotas: Table<Quota, BatchGet>,
-    /// The number of its shards.
+    /// The users' known devices.
+    pub devices: Table<Devices, BatchGet>,
+    /// The number of the quota's shards.
     #[wire(sms_shards)]
     pub shards: u64,
     /// Revokes the session of a token that is used twice.
@@ -85,6 +88,8 @@ pub struct Login {
     pub otps: Otps,
     /// The quota of messages, as far as it is the user's shard.
     pub quota: Option<Quota>,
+    /// The user's known devices, if the login is from one of them.
+    pub devices: Option<Devices>,
 }
 
 impl Login {
@@ -97,6 +102,7 @@ impl Login {
             generation: self.user.token_generation,
             session: self.token.session,
             second_factor: false,
+            device: self.token.device,
             locale: self.token.locale.clone(),
             client: self.token.client.clone(),
             kind,
@@ -158,6 +164,9 @@ async fn read_once(
     batch.want(&logins.otps, &ledger);
     let shard = logins.shard(id);
     batch.want(&logins.quotas, &shard);
+    if presented.is_known_device {
+        batch.want(&logins.devices, &id);
+    }
     let found = batch.read().await?;
     let token = found.take(&logins.tokens, &presented.digest, call.now)?;
     let (Some(token), Some(user)) = (token, found.take(&logins.users, &id, call.now)?) else {
@@ -180,6 +189,10 @@ async fn read_once(
         factors: Factors(factors?.into_iter().flatten().collect()),
         otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
         quota: found.take(&logins.quotas, &shard, call.now)?,
+        devices: match presented.is_known_device {
+            true => Some(found.take(&logins.devices, &id, call.now)?.unwrap_or_else(|| Devices::none(id))),
+            false => None,
+        },
         token,
         user,
     }))
@@ -231,6 +244,7 @@ impl GrantedLogin<'_> {
             generation: user.generation_after(&lockout),
             session: Some(session),
             second_factor: true,
+            device: token.device,
             locale: token.locale.clone(),
             client: token.client.clone(),
             kind: Kind::Access,

@@ -86,7 +86,9 @@ pub fn check(
         return Err(Refusal::UnknownToken);
     };
     let (ended, is_blocked) = match &principal {
-        Principal::User(user) => (user.has_ended(&token, now), user.lockout.active_block(now).is_some()),
+        Principal::User(user) => {
+            (user.has_ended(&token, now), user.lockout.active_block_of(token.lane(), now).is_some())
+        }
         Principal::Client(client) => (client.has_ended(&token), false),
     };
     check_token(&token, ended, needed, now)?;
@@ -198,7 +200,7 @@ const GRACE: u64 = 10;
 /// # Errors
 /// The first [`LoginRefusal`] that applies.
 pub fn check_login(token: &Token, owner: &User, kind: fn(&Kind) -> bool, now: Timestamp) -> Result<(), LoginRefusal> {
-    if owner.lockout.active_block(now).is_some() {
+    if owner.lockout.active_block_of(token.lane(), now).is_some() {
         return Err(LoginRefusal::Blocked);
     }
     if !kind(&token.kind) {

@@ -66,6 +66,26 @@ pub struct Block {
     pub until: Option<Timestamp>,
 }
 
+/// Who shares a counter of failed logins (OWASP, device cookies).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Lane {
+    /// All callers without a known device share the user's counters: any of them can block all of them.
+    Anonymous,
+    /// A known device has a counter of its own, so failures of others do not block it.
+    KnownDevice,
+}
+
+impl Lane {
+    /// Whether a block of that cause applies here. An administrator's does everywhere.
+    #[must_use]
+    pub fn is_blocked_by(self, why: Why) -> bool {
+        match self {
+            Self::Anonymous => true,
+            Self::KnownDevice => !why.is_failures(),
+        }
+    }
+}
+
 /// The lockout state of a user: failure counters and block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Lockout {
@@ -91,6 +111,18 @@ impl Lockout {
     #[must_use]
     pub fn active_block(&self, now: Timestamp) -> Option<Block> {
         self.block.filter(|block| !block.until.is_some_and(|until| until.is_expired(now)))
+    }
+
+    /// The active block, if it applies to that lane.
+    #[must_use]
+    pub fn active_block_of(&self, lane: Lane, now: Timestamp) -> Option<Block> {
+        self.active_block(now).filter(|block| lane.is_blocked_by(block.why))
+    }
+
+    /// Like [`Self::has_ended`], for what was issued in that lane.
+    #[must_use]
+    pub fn has_ended_in(&self, lane: Lane, issued_at: Timestamp) -> bool {
+        self.has_ended(issued_at) && self.block.is_some_and(|block| lane.is_blocked_by(block.why))
     }
 
     /// Whether the last block, active or expired, invalidated what was issued at that time.
@@ -250,6 +282,32 @@ mod tests {
         };
         let first = blocked(&forever);
         assert_eq!(first.failed(&forever, Failed::Password, at(20)).block, first.block);
+    }
+
+    #[test]
+    fn a_block_by_failures_does_not_apply_to_known_devices() {
+        for (why, lane, applies) in [
+            (Why::Passwords, Lane::Anonymous, true),
+            (Why::Otps, Lane::Anonymous, true),
+            (Why::Decision, Lane::Anonymous, true),
+            (Why::Passwords, Lane::KnownDevice, false),
+            (Why::Otps, Lane::KnownDevice, false),
+            (Why::Decision, Lane::KnownDevice, true),
+        ] {
+            let block = Block {
+                why,
+                at: at(10),
+                until: Some(at(20)),
+            };
+            let lockout = Lockout {
+                block: Some(block),
+                ..Lockout::default()
+            };
+            assert_eq!(lockout.active_block_of(lane, at(19)).is_some(), applies, "{why:?} {lane:?}");
+            assert_eq!(lockout.active_block_of(lane, at(20)), None, "{why:?} {lane:?}");
+            assert_eq!(lockout.has_ended_in(lane, at(10)), applies, "{why:?} {lane:?}");
+            assert!(!lockout.has_ended_in(lane, at(11)), "{why:?} {lane:?}");
+        }
     }
 
     #[test]

@@ -4,19 +4,21 @@
 //! token's row, its owner's row and that of a user named by number can be read together, in one call. The owner's row
 //! holds the generation under which tokens are valid: a block, or the revocation of all of an owner's tokens, is one
 //! write and takes effect at the next check.
+//!
+//! The text of a token from a known device begins with `k` instead of `u`: a login reads the user's devices with it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::TryCryptoRng;
 use uuid::Uuid;
 
-use super::scope::Scope;
+use super::{lockout::Lane, scope::Scope};
 use crate::domain::{
     crypto::{
         encryption::Encrypted,
         secret::{Digest, NoEntropy, Secret, random_bytes, random_token},
     },
     people::{
-        id::{ClientId, DomainKey, FactorId, UserId},
+        id::{ClientId, DeviceId, DomainKey, FactorId, UserId},
         locale::Locale,
         phone::Phone,
     },
@@ -144,6 +146,8 @@ pub struct Token {
     pub session: Option<Session>,
     /// Whether the login that issued it was completed with a second factor.
     pub second_factor: bool,
+    /// The known device that the user logged in from.
+    pub device: Option<DeviceId>,
     /// The language of messages to its holder.
     pub locale: Locale,
     /// When it was issued.
@@ -176,6 +180,8 @@ pub struct Grant {
     pub session: Option<Session>,
     /// Whether the login that issues it was completed with a second factor.
     pub second_factor: bool,
+    /// The known device that the user logs in from.
+    pub device: Option<DeviceId>,
     /// The language of messages to its holder.
     pub locale: Locale,
     /// The client that it is issued to.
@@ -198,7 +204,8 @@ impl Token {
         let owner = match &grant.owner {
             Owner::User(id) => {
                 let domain = grant.domain.as_ref().map_or(&[][..], |domain| domain.as_bytes());
-                format!("u{}", URL_SAFE_NO_PAD.encode([id.as_bytes(), domain].concat()))
+                let kind = if grant.device.is_some() { 'k' } else { 'u' };
+                format!("{kind}{}", URL_SAFE_NO_PAD.encode([id.as_bytes(), domain].concat()))
             }
             Owner::Client(id) => format!("c{}", URL_SAFE_NO_PAD.encode(id.as_str())),
         };
@@ -212,6 +219,7 @@ impl Token {
             generation: grant.generation,
             session: grant.session,
             second_factor: grant.second_factor,
+            device: grant.device,
             locale: grant.locale,
             // Whole seconds, as stored.
             issued_at: now.deadline(0),
@@ -229,6 +237,15 @@ impl Token {
     #[must_use]
     pub fn id(&self) -> String {
         Uuid::from_bytes(*self.flow()).hyphenated().to_string()
+    }
+
+    /// Where failures of its holder count, and which blocks end it.
+    #[must_use]
+    pub fn lane(&self) -> Lane {
+        match self.device {
+            Some(_) => Lane::KnownDevice,
+            None => Lane::Anonymous,
+        }
     }
 
     /// Whether a replacement is in progress. The token stays valid if the replacement fails; an invocation that started
@@ -252,6 +269,8 @@ pub struct Presented {
     pub owner: Owner,
     /// The domain that the text names: the owner's, if the token's row exists.
     pub domain: Option<DomainKey>,
+    /// Whether the text is that of a login from a known device, if the token's row exists.
+    pub is_known_device: bool,
     /// Digest of the whole text: the key of its row.
     pub digest: Digest,
 }
@@ -271,7 +290,7 @@ impl Presented {
         let (kind, id) = owner.split_at_checked(1)?;
         let id = URL_SAFE_NO_PAD.decode(id).ok()?;
         let (owner, domain) = match kind {
-            "u" => {
+            "u" | "k" => {
                 let (id, domain) = id.split_first_chunk()?;
                 let domain = match domain {
                     [] => None,
@@ -285,6 +304,7 @@ impl Presented {
         Some(Self {
             owner,
             domain,
+            is_known_device: kind == "k",
             digest: Digest::of(&Secret::new(text.to_owned())),
         })
     }
@@ -307,6 +327,7 @@ pub(crate) mod tests {
             scopes: vec![Scope::Api],
             session: None,
             second_factor: false,
+            device: None,
             locale: Locale::default(),
             expires_at: Timestamp::from_seconds(60),
         }
@@ -325,6 +346,22 @@ pub(crate) mod tests {
             assert_eq!(read.domain, None);
             let secret = text.expose().split_once('.').expect("two parts").1;
             assert_eq!(URL_SAFE_NO_PAD.decode(secret).expect("base64url").len(), 32, "256 bits");
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_token_from_a_known_device_shows_it() {
+        let owner = || Owner::User(UserId::draw(&mut SysRng).expect("entropy"));
+        let known = Some(DeviceId::draw(&mut SysRng).expect("entropy"));
+        for (device, lane) in [(None, Lane::Anonymous), (known, Lane::KnownDevice)] {
+            let grant = Grant {
+                device,
+                ..grant(owner())
+            };
+            let (token, text) = Token::issue(grant, &mut SysRng, Timestamp::from_seconds(100)).expect("entropy");
+            let read = Presented::parse(text.expose()).expect("our own text");
+            assert_eq!((read.is_known_device, &read.owner), (device.is_some(), &token.owner));
+            assert_eq!((token.device, token.lane()), (device, lane));
         }
     }
 

@@ -136,6 +136,44 @@ impl FactorId {
     }
 }
 
+/// A known device: a random UUID like a user's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct DeviceId(Uuid);
+
+impl DeviceId {
+    /// A new random id.
+    ///
+    /// # Errors
+    /// [`NoEntropy`] when the generator fails.
+    pub fn draw(rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
+        random(rng).map(Self)
+    }
+
+    /// Parses the form 8-4-4-4-12, case-insensitively; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        read(text).map(Self)
+    }
+
+    /// From its 16 bytes.
+    #[must_use]
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// Its 16 bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+
+    /// The canonical text form.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.0.hyphenated().to_string()
+    }
+}
+
 fn random(rng: &mut impl TryCryptoRng) -> Result<Uuid, NoEntropy> {
     Ok(uuid::Builder::from_random_bytes(random_bytes(rng)?).into_uuid())
 }

@@ -149,7 +149,9 @@ impl User {
     /// replaced by another session with its client, revoked on its own, or ended by a block that has itself expired.
     #[must_use]
     pub fn has_ended(&self, token: &Token, now: Timestamp) -> bool {
-        let outlived_by_block = self.lockout.active_block(now).is_none() && self.lockout.has_ended(token.issued_at);
+        let (lockout, lane) = (&self.lockout, token.lane());
+        let outlived_by_block =
+            lockout.active_block_of(lane, now).is_none() && lockout.has_ended_in(lane, token.issued_at);
         let other_session = match token.session {
             None => false,
             Some(session) => self.sessions.get(&token.client) != Some(&session),

@@ -45,6 +45,12 @@ pub const FACTOR_RESET: Needed = only(&[Scope::FactorReset]);
 /// The authorization to change the phone of one's own factor.
 pub const FACTOR_INIT: Needed = only(&[Scope::AppAuthorize, Scope::FactorWrite]);
 
+/// The authorization to list known devices.
+pub const DEVICE_READ: Needed = only(&[Scope::AppAuthorize, Scope::FactorRead]);
+
+/// The authorization to end known devices.
+pub const DEVICE_WRITE: Needed = only(&[Scope::AppAuthorize, Scope::FactorWrite]);
+
 /// The authorization to create a user.
 pub const USER_WRITE: Needed = only(&[Scope::UserWrite]);
 

@@ -135,6 +135,12 @@ pub(super) const USER_OTP_ERROR_MAX: Setting<u64> = setting("USER_OTP_ERROR_MAX"
 /// reset or an unblock.
 pub(super) const BLOCK_SECONDS: Setting<u64> = setting("BLOCK_SECONDS", 0, 0..=30 * DAY);
 
+/// Life of a known device's token, in seconds. A login from the device may renew it.
+pub(super) const KNOWN_DEVICE_LIFETIME: Setting<u64> = setting("KNOWN_DEVICE_LIFETIME", 90 * DAY, DAY..=400 * DAY);
+
+/// For how many days after a login with a second factor the known device needs none. With 0, no device is remembered.
+pub(super) const REMEMBER_DEVICE_DAYS: Setting<u64> = setting("REMEMBER_DEVICE_DAYS", 0, 0..=90);
+
 /// Logins with a password that may fail in any hour from one source address, whichever user they name. An IPv6
 /// caller counts as its /64.
 pub(super) const FAILED_LOGINS_PER_SOURCE_PER_HOUR: Setting<usize> =

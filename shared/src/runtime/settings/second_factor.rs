@@ -1,16 +1,17 @@
 //! The operator's policies of logins: tokens, codes, lockout.
 
 use super::numbers::{
-    ACCESS_TOKEN_LIFETIME, BLOCK_SECONDS, FAILED_LOGINS_PER_SOURCE_PER_HOUR, OTP_GUESSES_PER_30_DAYS,
-    OTP_GUESSES_PER_DAY, OTP_LENGTH, OTP_LIFETIME, OTP_MAX_ATTEMPTS, OTP_SEND_COUNTER_MAX, OTP_SEND_TIMEOUT,
-    OTP_SENDS_FIRST_DAY, OTP_SENDS_PER_DAY, OTP_SENDS_PER_HOUR, SECOND_FACTOR_TOKEN_LIFETIME, USER_LOGIN_ERROR_MAX,
-    USER_OTP_ERROR_MAX,
+    ACCESS_TOKEN_LIFETIME, BLOCK_SECONDS, FAILED_LOGINS_PER_SOURCE_PER_HOUR, KNOWN_DEVICE_LIFETIME,
+    OTP_GUESSES_PER_30_DAYS, OTP_GUESSES_PER_DAY, OTP_LENGTH, OTP_LIFETIME, OTP_MAX_ATTEMPTS, OTP_SEND_COUNTER_MAX,
+    OTP_SEND_TIMEOUT, OTP_SENDS_FIRST_DAY, OTP_SENDS_PER_DAY, OTP_SENDS_PER_HOUR, REMEMBER_DEVICE_DAYS,
+    SECOND_FACTOR_TOKEN_LIFETIME, USER_LOGIN_ERROR_MAX, USER_OTP_ERROR_MAX,
 };
 
 use crate::{
     delivery::code::Templates,
     domain::{
         auth::lockout,
+        device,
         limits::{
             quota,
             rate_limit::{RateLimit, Window},
@@ -73,6 +74,19 @@ impl Edge {
             passwords: passwords?,
             otps: otps?,
             seconds: Some(seconds?).filter(|seconds| *seconds > 0),
+        })
+    }
+
+    /// The policy of known devices.
+    ///
+    /// # Errors
+    /// [`Refused`].
+    pub fn device_policy(&self) -> Result<device::Policy, Refused> {
+        let lifetime = self.number(&KNOWN_DEVICE_LIFETIME);
+        let days = self.number(&REMEMBER_DEVICE_DAYS);
+        Ok(device::Policy {
+            lifetime: lifetime?,
+            remembered: days? * DAY,
         })
     }
 

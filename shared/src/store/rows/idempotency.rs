@@ -5,13 +5,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::support_pin::{read_sealed, with_sealed};
 use crate::{
     domain::{
+        auth::lockout::Lane,
         crypto::secret::Digest,
         idempotency::{Body, IdempotencyRecord, Issued, State},
         people::id::{ClientId, UserId},
         time::Timestamp,
     },
     store::{
-        item::{Corrupt, Item, Reader, Writer, bytes, number, text, time},
+        item::{Corrupt, Item, Reader, Writer, bytes, flag, number, text, time},
         table::{Condition, Row},
     },
 };
@@ -75,10 +76,16 @@ impl Row for IdempotencyRecord {
 /// The owner of a response: rows of a user are found by it, like those of other tables ([`super::user::owns`]).
 fn with_issued(row: Writer, issued: &Issued) -> Writer {
     match issued {
-        Issued::User { id, generation, at } => row
+        Issued::User {
+            id,
+            generation,
+            at,
+            lane,
+        } => row
             .with("user_id", text(id.text()))
             .with("generation", number(*generation))
-            .with("issued_at", time(*at)),
+            .with("issued_at", time(*at))
+            .with_some("of_device", matches!(lane, Lane::KnownDevice).then_some(flag(true))),
         Issued::Client { id, generation, secret } => row
             .with("client_id", text(id.as_str()))
             .with("generation", number(*generation))
@@ -92,6 +99,10 @@ fn read_issued(row: Reader<'_>) -> Result<Option<Issued>, Corrupt> {
             id: row.parsed("user_id", UserId::parse)?,
             generation: row.number("generation")?,
             at: row.time("issued_at")?,
+            lane: match row.has("of_device") {
+                true => Lane::KnownDevice,
+                false => Lane::Anonymous,
+            },
         })
     } else if row.has("client_id") {
         Some(Issued::Client {

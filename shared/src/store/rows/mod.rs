@@ -5,6 +5,7 @@ pub mod audit;
 pub mod bucket;
 pub mod claim;
 pub mod client;
+pub mod device;
 pub mod domain;
 pub mod factor;
 pub mod idempotency;

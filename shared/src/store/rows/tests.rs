@@ -4,13 +4,16 @@ use std::fmt::Debug;
 
 use rand::rngs::SysRng;
 
-use super::user::set_password;
+use super::{
+    device::{replace as replace_devices, unchanged},
+    user::set_password,
+};
 use crate::{
     domain::{
         audit::{self, Act, Notice},
         auth::{
             client::{Client, GrantType},
-            lockout::{Block, Lockout, Why},
+            lockout::{Block, Lane, Lockout, Why},
             scope::Scope,
             token::{Kind, NewValue, Owner, Session, Token, tests::grant},
         },
@@ -19,6 +22,7 @@ use crate::{
             key::tests::ring,
             secret::{Digest, Secret},
         },
+        device::{Device, Devices, Remembered},
         idempotency::{Body, IdempotencyRecord, Issued},
         limits::rate_limit::Hit,
         mail::{
@@ -30,7 +34,7 @@ use crate::{
         password_reset::{PasswordResetRequest, Target},
         people::{
             claim::Claim,
-            id::{ClientId, FactorId, UserNumber},
+            id::{ClientId, DeviceId, FactorId, UserId, UserNumber},
             locale::Locale,
             name::{DisplayName, DomainName, EmailAddress},
             phone::Phone,
@@ -58,7 +62,7 @@ use crate::{
             windows::Windows,
         },
     },
-    store::table::Row,
+    store::{item::number, table::Row},
 };
 
 fn at(seconds: u64) -> Timestamp {
@@ -171,6 +175,7 @@ fn tokens_of_each_kind_are_kept() {
         let forget_at = token.forget_at.seconds();
         is_kept(&token, Some(forget_at));
         let mut ended = token;
+        ended.device = Some(DeviceId::from_bytes([4; 16]));
         (ended.revoked_at, ended.replacing_since, ended.is_renewed) = (Some(at(8)), Some(at(7)), true);
         is_kept(&ended, Some(forget_at));
     }
@@ -293,7 +298,13 @@ fn counts_and_suppressions_are_kept_until_they_expire() {
         generation: 3,
         secret: Digest::of(&Secret::new("secret".into())),
     };
-    for issued in [None, Some(Issued::about(&known(), at(5))), Some(client)] {
+    let of_device = Issued::about(&known(), at(5)).in_lane(Lane::KnownDevice);
+    for issued in [
+        None,
+        Some(Issued::about(&known(), at(5))),
+        Some(of_device),
+        Some(client),
+    ] {
         let answered = begun.clone().answered(201, Body::Plain("{}".into()), issued, at(5));
         is_kept(&answered, Some(5 + 86_400));
     }
@@ -431,6 +442,51 @@ fn verifications_are_read_as_they_were_written() {
     is_kept(&windows, None);
     windows = windows.count(&[bucket(), bucket()], at(5)).expect("there is room");
     is_kept(&windows, None);
+}
+
+#[test]
+fn devices_round_trip() {
+    let user = UserId::from_bytes([1; 16]);
+    is_kept(&Devices::none(user), None);
+    let device = |remembered| Device {
+        id: DeviceId::from_bytes([2; 16]),
+        digest: Digest::of(&Secret::new("token".into())),
+        generation: 3,
+        client: ClientId::parse("heatclinic").expect("well-formed"),
+        added_at: at(10),
+        last_used_at: at(20),
+        expires_at: at(30),
+        failures: 4,
+        guesses: vec![Hit {
+            at: at(15),
+            by: "invocation".into(),
+        }],
+        remembered,
+    };
+    let remembered = Remembered {
+        until: at(25),
+        factors: [5; 32],
+    };
+    let devices = Devices {
+        version: 6,
+        list: vec![device(None), device(Some(remembered))],
+        forget_at: at(30),
+        ..Devices::none(user)
+    };
+    is_kept(&devices, None);
+    // A replacement writes the whole row, on condition that it is the one that was read.
+    for (read, condition) in [(0, "attribute_not_exists(user_id)"), (5, "version = :read")] {
+        let change = replace_devices(read, &devices);
+        assert_eq!((change.condition, unchanged(read).expression), (condition, condition));
+        for name in ["version", "devices", "ttl"] {
+            let placeholder = format!(":{name}");
+            let written = change.values.iter().find(|(name, _)| *name == placeholder).map(|(_, value)| value);
+            assert_eq!(written, devices.to_item().get(name), "{name}");
+            assert!(change.update.contains(&format!("{name} = {placeholder}")), "{name}");
+        }
+        let value = change.values.iter().find(|(name, _)| *name == ":read").map(|(_, value)| value.clone());
+        assert_eq!(value, (read > 0).then(|| number(read)));
+    }
 }
 
 #[test]

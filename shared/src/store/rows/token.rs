@@ -10,7 +10,7 @@ use crate::{
         },
         crypto::secret::Digest,
         people::{
-            id::{ClientId, FactorId, UserId},
+            id::{ClientId, DeviceId, FactorId, UserId},
             locale::Locale,
             phone::Phone,
         },
@@ -48,6 +48,7 @@ impl Row for Token {
             .with("expires_at", time(self.expires_at))
             .with("ttl", time(self.forget_at))
             .with_some("session", self.session.as_ref().map(|session| bytes(*session.as_bytes())))
+            .with_some("device", self.device.as_ref().map(|device| bytes(*device.as_bytes())))
             .with_some("revoked_at", self.revoked_at.map(time))
             .with_some("second_factor", self.second_factor.then(|| flag(true)))
             .with_some("replaced_by", self.replaced_by.as_ref().map(text))
@@ -112,6 +113,7 @@ impl Row for Token {
             generation: row.number("generation")?,
             session: row.optional("session", |row, name| Session::from_bytes(row.bytes(name)?).ok_or(Corrupt(name)))?,
             second_factor: row.has("second_factor"),
+            device: row.optional("device", |row, name| row.bytes(name).map(DeviceId::from_bytes))?,
             locale: row.parsed("locale", Locale::parse)?,
             issued_at: row.time("issued_at")?,
             expires_at: row.time("expires_at")?,

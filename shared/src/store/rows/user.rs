@@ -146,6 +146,40 @@ pub fn sign_in_by_code(
     change
 }
 
+/// Starts a session with a client from a known device; `verified` is when the phone was set whose code authenticated the
+/// user, if one did. The lockout, which failures of others change at any time, is neither read nor written. Refused when
+/// the user was blocked by an administrator since the read, or has another generation or other sessions.
+#[must_use]
+pub fn sign_in_from_device(
+    read: &User,
+    sessions: &Sessions,
+    password: &PasswordHash,
+    verified: Option<Timestamp>,
+    now: Timestamp,
+) -> Change {
+    let mut values = vec![
+        (":now", time(now)),
+        (":issued", number(read.token_generation)),
+        (":sessions", sessions_of(sessions)),
+        (":before", sessions_of(&read.sessions)),
+        (":password", text(password.to_stored())),
+        (":decision", text(Why::Decision.name())),
+    ];
+    let update = match verified {
+        Some(set_at) => {
+            values.push((":verified", time(set_at)));
+            "SET updated_at = :now, client_sessions = :sessions, password = :password, verified_phone = :verified"
+        }
+        None => "SET updated_at = :now, client_sessions = :sessions, password = :password",
+    };
+    Change {
+        update,
+        condition: "token_generation = :issued AND client_sessions = :before AND \
+                    (attribute_not_exists(lockout.why) OR lockout.why <> :decision)",
+        values,
+    }
+}
+
 fn lockout_values(read: &User, next: &Lockout, now: Timestamp) -> Vec<(&'static str, AttributeValue)> {
     vec![
         (":lockout", lockout(next)),

@@ -5,7 +5,7 @@ mod grant;
 
 use utoipa::{IntoParams, openapi};
 
-pub use self::grant::{GrantType, TokenRequest, read_grant};
+pub use self::grant::{DeviceFields, GrantType, TokenRequest, read_grant};
 
 use self::fields::Fields;
 use super::{Error, invalid::Invalid};

@@ -75,6 +75,12 @@ pub struct PasswordGrant {
     /// Names of scopes, separated by spaces.
     #[schema(min_length = 1, example = "app:authorize")]
     scope: String,
+    /// The `device_token` of an earlier login: a known device has a failure limit of its own, so failures of others do
+    /// not block it. Any other text counts as no device.
+    #[schema(format = Password)]
+    device_token: Option<String>,
+    /// Whether a login that is completed makes the device a known one: the response then has `urgent.device_token`.
+    device: Option<bool>,
 }
 
 /// A user who signed in submits the code as well.
@@ -87,6 +93,8 @@ pub struct AuthorizeGrant {
     token: Option<String>,
     #[schema(schema_with = code)]
     otp: String,
+    /// Whether the device becomes a known one: the response then has `urgent.device_token`.
+    device: Option<bool>,
 }
 
 /// A user who signed in requests another code.

@@ -1,10 +1,12 @@
-//! Responses: tokens, users and factors, in the original's form. `outcome` is the name in the log.
+//! Responses: tokens, users, factors and devices, in the original's form. `outcome` is the name in the log.
 
+mod device;
 mod factor;
 mod token;
 mod user;
 
 pub use self::{
+    device::{DeviceList, DeviceShown, device_list},
     factor::{FactorAnswer, FactorList, FactorShown, Paging, factor_answer, factor_list, factor_made},
     token::{
         NextStep, RecoveryCodesAnswer, RecoveryCodesShown, TokenAnswer, TokenDetails, TokenShown, TotpShown, Urgent,

@@ -19,6 +19,8 @@ pub enum TokenRequest {
         client_id: String,
         /// Names of scopes, separated by spaces.
         scope: String,
+        /// The device that the user logs in from.
+        device: DeviceFields,
     },
     /// `authorize_2fa_access_token`: a user who signed in submits the code as well.
     Authorize {
@@ -26,6 +28,8 @@ pub enum TokenRequest {
         token: Option<Secret>,
         /// What is submitted.
         otp: Submitted,
+        /// Whether the device becomes a known one, or a known one gets another token.
+        device: bool,
     },
     /// `refresh_2fa_access_token`: a user who signed in requests another code.
     Refresh {
@@ -41,6 +45,15 @@ pub enum TokenRequest {
         /// Names of scopes, separated by spaces.
         scope: String,
     },
+}
+
+/// What a login says about its device.
+#[derive(Debug, Default)]
+pub struct DeviceFields {
+    /// The token of a known device, unverified: any other text belongs to an unknown one.
+    pub token: Option<Secret>,
+    /// Whether the device becomes a known one, or a known one gets another token.
+    pub is_wanted: bool,
 }
 
 impl TokenRequest {
@@ -105,21 +118,28 @@ pub fn read_grant(call: &Call, otp_length: usize) -> Result<TokenRequest, Error>
         GrantType::Password => {
             let (email, password) = (fields.text("email"), fields.password("password"));
             let (client_id, scope) = (fields.text("client_id"), fields.text("scope"));
+            let device = DeviceFields {
+                token: fields.given("device_token").cloned(),
+                is_wanted: fields.flag("device"),
+            };
             fields.end(|| {
                 Some(TokenRequest::Password {
                     email: email?.expose().to_owned(),
                     password: password?,
                     client_id: client_id?.expose().to_owned(),
                     scope: scope?.expose().to_owned(),
+                    device,
                 })
             })
         }
         GrantType::Authorize => {
             let (given, otp) = (fields.given("token"), fields.submitted("otp", otp_length));
+            let device = fields.flag("device");
             fields.end(|| {
                 Some(TokenRequest::Authorize {
                     token: presented(call, given),
                     otp: otp?,
+                    device,
                 })
             })
         }
@@ -159,9 +179,10 @@ mod tests {
                 email,
                 client_id,
                 scope,
+                device: DeviceFields { token, is_wanted },
                 ..
-            } => format!("password {email} {client_id} {scope}"),
-            TokenRequest::Authorize { token, .. } => format!("authorize {}", text(token)),
+            } => format!("password {email} {client_id} {scope} {} {is_wanted}", text(token)),
+            TokenRequest::Authorize { token, device, .. } => format!("authorize {} {device}", text(token)),
             TokenRequest::Refresh { token } => format!("refresh {}", text(token)),
             TokenRequest::ClientCredentials {
                 client_id,
@@ -182,14 +203,20 @@ mod tests {
             |call| read_grant(call, 6),
             show_grant,
             &[
-                (&format!("{{{password}}}"), Ok("password a@b.c app a b")),
-                (&format!(r#"{{"token":{{{password}}}}}"#), Ok("password a@b.c app a b")),
+                (&format!("{{{password}}}"), Ok("password a@b.c app a b none false")),
+                (&format!(r#"{{"token":{{{password}}}}}"#), Ok("password a@b.c app a b none false")),
+                (&format!(r#"{{{password},"device_token":"d","device":true}}"#), Ok("password a@b.c app a b d true")),
+                (
+                    &format!(r#"{{{password},"device_token":7,"device":"yes"}}"#),
+                    Err("$.device_token cast, $.device cast"),
+                ),
+                (&format!(r#"{{{authorize},"otp":"042317","device":true}}"#), Ok("authorize none true")),
                 (&format!("{{{client}}}"), Ok("client app s passcode")),
                 (&format!(r#"{{{refresh},"token":"t"}}"#), Ok("refresh t")),
                 (&format!(r#"{{"token":{{{refresh},"token":"t"}}}}"#), Ok("refresh t")),
                 (&format!("{{{refresh}}}"), Ok("refresh none")),
-                (&format!(r#"{{{authorize},"token":"t","otp":"042317"}}"#), Ok("authorize t")),
-                (&format!(r#"{{{authorize},"otp":42317}}"#), Ok("authorize none")),
+                (&format!(r#"{{{authorize},"token":"t","otp":"042317"}}"#), Ok("authorize t false")),
+                (&format!(r#"{{{authorize},"otp":42317}}"#), Ok("authorize none false")),
                 (&format!("{{{authorize}}}"), Err("$.otp required")),
                 (&format!(r#"{{{refresh},"token":""}}"#), Ok("refresh none")),
                 (&format!(r#"{{{refresh},"token":null}}"#), Ok("refresh none")),
@@ -203,7 +230,7 @@ mod tests {
                     r#"{"grant_type":"password","email":"","password":null,"client_id":7}"#,
                     Err("$.email required, $.password required, $.client_id cast, $.scope required"),
                 ),
-                (&format!("{{{}}}", password.replace(r#""x""#, &long(1024))), Ok("password a@b.c app a b")),
+                (&format!("{{{}}}", password.replace(r#""x""#, &long(1024))), Ok("password a@b.c app a b none false")),
                 (&format!("{{{}}}", password.replace(r#""x""#, &long(1025))), Err("$.password format")),
                 (r#"{"grant_type":"resend_otp","token":"t"}"#, Ok("refresh t")),
                 (r#"{"token":{"grant_type":"resend_otp","token":"t"}}"#, Ok("refresh t")),

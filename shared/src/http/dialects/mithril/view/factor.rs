@@ -56,7 +56,7 @@ pub struct FactorShown {
     user: Option<UserShown>,
 }
 
-/// The page of a list: all factors of a user fit on one page.
+/// The page of a list: all factors or devices of a user fit on one page.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Paging {
     #[schema(example = 1)]
@@ -87,15 +87,21 @@ pub fn factor_made(call: &Call, outcome: Outcome, factor: &Factor, user: &User) 
 /// 200: the requested factors.
 #[must_use]
 pub fn factor_list(call: &Call, outcome: Outcome, factors: &[Factor]) -> Answer {
-    let paging = Paging {
-        page_number: 1,
-        page_size: 50,
-        total_pages: 1,
-        total_entries: factors.len(),
-    };
+    let paging = Paging::of_all(factors.len());
     let data = factors.iter().map(|factor| FactorShown::new(factor, None)).collect();
     let meta = Meta::new(call, 200, "list");
     Answer::json(200, outcome, &FactorList { meta, data, paging })
+}
+
+impl Paging {
+    pub(super) fn of_all(total_entries: usize) -> Self {
+        Self {
+            page_number: 1,
+            page_size: 50,
+            total_pages: 1,
+            total_entries,
+        }
+    }
 }
 
 impl FactorShown {

@@ -1,0 +1,125 @@
+//! Known devices: one row for each user, with all of the user's devices.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::rate_limit::{acts, list};
+use crate::{
+    domain::{
+        crypto::secret::Digest,
+        device::{Device, Devices, Remembered},
+        people::id::{ClientId, DeviceId, UserId},
+        time::Timestamp,
+    },
+    store::{
+        item::{Corrupt, Item, Reader, Writer, bytes, maps, number, text, time},
+        table::{Change, Condition, Row},
+    },
+};
+
+impl Row for Devices {
+    const VARIABLE: &'static str = "DEVICES_TABLE";
+    const KEY: &'static str = "user_id";
+    const IS_REPORTED: bool = false;
+    type Id = UserId;
+
+    fn key(id: &UserId) -> AttributeValue {
+        text(id.text())
+    }
+
+    fn to_item(&self) -> Item {
+        Writer::default()
+            .with(Self::KEY, Self::key(&self.user))
+            .with("version", number(self.version))
+            .with("devices", devices(self))
+            .with("ttl", time(self.forget_at))
+            .item()
+    }
+
+    fn from_item(item: &Item) -> Result<Self, Corrupt> {
+        let row = Reader(item);
+        Ok(Self {
+            user: row.parsed(Self::KEY, UserId::parse)?,
+            version: row.number("version")?,
+            list: row.maps("devices")?.map(read_device).collect::<Result<_, _>>()?,
+            forget_at: row.time("ttl")?,
+        })
+    }
+
+    fn ends_at(&self) -> Option<Timestamp> {
+        // The rules check the expiry of each device, so that they see the same row as the condition.
+        None
+    }
+}
+
+/// Replaces exactly the record that was read, identified by its version (optimistic locking). Refused when a concurrent
+/// request was faster, or when a row exists though none was read.
+#[must_use]
+pub fn replace(read: u64, next: &Devices) -> Change {
+    let Condition { expression, values } = unchanged(read);
+    let mut change = Change {
+        update: "SET version = :version, devices = :devices, #ttl = :ttl",
+        condition: expression,
+        values,
+    };
+    change.values.extend([
+        (":version", number(next.version)),
+        (":devices", devices(next)),
+        (":ttl", time(next.forget_at)),
+    ]);
+    change
+}
+
+/// The record is still the one that was read.
+#[must_use]
+pub fn unchanged(read: u64) -> Condition {
+    match read {
+        0 => Condition {
+            expression: "attribute_not_exists(user_id)",
+            values: Vec::new(),
+        },
+        _ => Condition {
+            expression: "version = :read",
+            values: vec![(":read", number(read))],
+        },
+    }
+}
+
+fn devices(record: &Devices) -> AttributeValue {
+    maps(record.list.iter().map(device))
+}
+
+fn device(device: &Device) -> Item {
+    Writer::default()
+        .with("id", bytes(*device.id.as_bytes()))
+        .with("digest", bytes(*device.digest.as_bytes()))
+        .with("generation", number(device.generation))
+        .with("client_id", text(device.client.as_str()))
+        .with("added_at", time(device.added_at))
+        .with("last_used_at", time(device.last_used_at))
+        .with("expires_at", time(device.expires_at))
+        .with("failures", number(device.failures))
+        .with("guesses", list(&device.guesses))
+        .with_some("remembered_until", device.remembered.map(|remembered| time(remembered.until)))
+        .with_some("remembered_factors", device.remembered.map(|remembered| bytes(remembered.factors)))
+        .item()
+}
+
+fn read_device(row: Reader<'_>) -> Result<Device, Corrupt> {
+    Ok(Device {
+        id: DeviceId::from_bytes(row.bytes("id")?),
+        digest: Digest::from_bytes(row.bytes("digest")?).ok_or(Corrupt("digest"))?,
+        generation: row.number("generation")?,
+        client: row.parsed("client_id", ClientId::parse)?,
+        added_at: row.time("added_at")?,
+        last_used_at: row.time("last_used_at")?,
+        expires_at: row.time("expires_at")?,
+        failures: row.number("failures")?,
+        guesses: acts(row, "guesses")?,
+        remembered: row.optional("remembered_until", |row, name| {
+            Ok(Remembered {
+                until: row.time(name)?,
+                factors: row.bytes("remembered_factors")?,
+            })
+        })?,
+    })
+}
