@@ -23,7 +23,7 @@ use countersign_shared::{
     observe::{Milestone, Outcome},
     runtime::{edge::Wire, settings::Lifetimes},
     services::{
-        logins::{self, FACTORS, GrantedLogin, Login, Logins, ROUNDS},
+        logins::{self, Granted, GrantedLogin, Login, Logins, READS, ROUNDS},
         recovery,
         verification::Verifier,
     },
@@ -70,7 +70,7 @@ impl Approve {
     /// The login of a token whose code approves a factor.
     async fn login(&self, call: &Call, presented: &Presented) -> Result<Login, Error> {
         let approves = |kind: &Kind| matches!(kind, Kind::Approval { .. });
-        let login = logins::read(&self.logins, call, presented, approves, FACTORS).await?;
+        let login = logins::read(&self.logins, call, presented, approves, READS).await?;
         let login = login.map_err(|refusal| match refusal {
             LoginRefusal::OtherKind => Error::NotInitiated,
             LoginRefusal::Unknown | LoginRefusal::Reused | LoginRefusal::Blocked | LoginRefusal::Expired => {
@@ -120,13 +120,15 @@ impl Approve {
             otps: &self.verifier.otps,
             users: &self.logins.change_users,
             tokens: &self.new_tokens,
+            devices: &self.verifier.devices,
+            wanted_device: None,
             // Changing a factor must not extend the lifetime of the token that allowed it.
             expires_at: replaces.unwrap_or_else(|| call.now.deadline(self.lifetimes.access)),
             // Only codes sent from now on can show that the phone is in use.
             phone_set_at: None,
         };
         let mut transaction = Transaction::default();
-        let (access, text) = granted.add(&mut transaction, call, &login, &verified.next, wanted)?;
+        let Granted { access, text, .. } = granted.add(&mut transaction, call, &login, &verified.next, wanted)?;
         let (act, urgent) = match value {
             NewValue::Phone(phone) => {
                 let factor = login.factors.active(FactorType::Sms).ok_or(Error::NotFound)?;

@@ -39,7 +39,7 @@ use countersign_shared::{
     runtime::{edge::Wire, keys::Keys, settings::Lifetimes},
     services::{
         idempotency::{self, AnsweredUsers, Caller, Idempotency, Once, Owners},
-        logins::{self, FACTORS, Login, Logins, ROUNDS},
+        logins::{self, Login, Logins, READS, ROUNDS},
         otp_sender::{self, Extra, MessageRequest, OtpSender, Sending, Sent},
         reauthentication::Reauthentication,
         token_replacement,
@@ -131,7 +131,7 @@ impl Init {
         sending: &mut Sending<'_>,
         once: &Once<'_>,
     ) -> Result<Option<(Answer, Option<Digest>)>, Error> {
-        let login = logins::read(&self.logins, call, presented, |_| true, FACTORS).await??;
+        let login = logins::read(&self.logins, call, presented, |_| true, READS).await??;
         call.log_subject(login.user.id.log_name());
         let (wanted, replaces) = permitted(&login.token)?;
         let FactorRequest { phone, password } = read_factor(call)?;
@@ -228,7 +228,9 @@ impl Init {
             Sent::Yes => {
                 let next = NextStep::ApproveFactor;
                 let answer = token_answer(call, Outcome::FactorInitiated, &token, &text, "init_factor", next);
-                let answer = answer.counted_as(Milestone::Issued).issued(Issued::about(user, call.now));
+                let answer = answer
+                    .counted_as(Milestone::Issued)
+                    .issued(Issued::about(user, call.now).in_lane(login.token.lane()));
                 Ok(Some((answer, old.map(|old| old.digest.clone()))))
             }
             Sent::Changed => Ok(None),
@@ -268,7 +270,7 @@ impl Init {
         self.sender.audit.add(&mut transaction, call, Outcome::AppInitiated.of_user(user));
         let urgent = Urgent::from(NextStep::ApproveFactor).with_totp(&secret.to_base32(), &uri);
         let answer = token_answer(call, Outcome::AppInitiated, &token, &text, "init_factor", urgent);
-        let answer = answer.issued(Issued::about(user, call.now));
+        let answer = answer.issued(Issued::about(user, call.now).in_lane(login.token.lane()));
         once.store(&mut transaction, &answer)?;
         let is_issued = Batch::finds(&self.logins.tokens, &token.digest, call.now);
         Ok(match settled(transaction.commit().await, is_issued).await? {

@@ -19,7 +19,7 @@ use countersign_shared::{
     runtime::{edge::Wire, keys::Keys},
     services::{
         idempotency::{self, AnsweredUsers, Caller, Idempotency, Once, Owners},
-        logins::{self, FACTORS, Logins, ROUNDS},
+        logins::{self, Logins, READS, ROUNDS},
         otp_sender::{self, Extra, MessageRequest, OtpSender, Sending, Sent},
     },
     store::{retry::optimistic, rows},
@@ -67,7 +67,7 @@ impl Create {
         sending: &mut Sending<'_>,
     ) -> Result<Option<Answer>, Error> {
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
-        let login = logins::read(&self.logins, call, presented, waits, FACTORS).await??;
+        let login = logins::read(&self.logins, call, presented, waits, READS).await??;
         if UserId::parse(call.path_parameter("user_id")) != Some(login.user.id) {
             return Err(Error::Forbidden);
         }
@@ -86,7 +86,7 @@ impl Create {
         match sending.send(request, login.otps.clone(), login.quota.clone(), extra).await? {
             Sent::Yes => {
                 let answer = user_answer(call, Outcome::OtpSent, user).counted_as(Milestone::Issued);
-                Ok(Some(answer.issued(Issued::about(user, call.now))))
+                Ok(Some(answer.issued(Issued::about(user, call.now).in_lane(login.token.lane()))))
             }
             Sent::Changed => Ok(None),
         }

@@ -3,6 +3,7 @@ use countersign_shared::{
         audit::Notice,
         auth::token::Kind,
         crypto::secret::Secret,
+        device::Remembered,
         idempotency::Issued,
         otp::{Proof, Submitted},
         people::factor::FactorType,
@@ -20,7 +21,7 @@ use countersign_shared::{
     observe::{Milestone, Outcome},
     services::{
         idempotency::Once,
-        logins::{self, FACTORS, GrantedLogin, Login, ROUNDS},
+        logins::{self, FACTORS, Granted, GrantedLogin, Login, ROUNDS, Reads, WantedDevice},
     },
     store::{
         retry::optimistic,
@@ -41,9 +42,11 @@ impl Create {
         call: &Call,
         token: Option<Secret>,
         otp: &Submitted,
+        wants_device: bool,
         once: &Once<'_>,
     ) -> Result<Answer, Error> {
-        optimistic(ROUNDS, "the login", async || self.grant(call, token.clone(), otp, once).await).await
+        let grant = async || self.grant(call, token.clone(), (otp, wants_device), once).await;
+        optimistic(ROUNDS, "the login", grant).await
     }
 
     /// Consumes the code, resets the failures and starts the session with its access token, all or nothing. `None`
@@ -52,14 +55,17 @@ impl Create {
         &self,
         call: &Call,
         token: Option<Secret>,
-        otp: &Submitted,
+        (otp, wants_device): (&Submitted, bool),
         once: &Once<'_>,
     ) -> Result<Option<Answer>, Error> {
-        let factors = match otp {
-            Submitted::Digits { .. } => FACTORS,
-            Submitted::Recovery(_) => FactorType::ALL,
+        let reads = Reads {
+            factors: match otp {
+                Submitted::Digits { .. } => FACTORS,
+                Submitted::Recovery(_) => FactorType::ALL,
+            },
+            devices: wants_device,
         };
-        let login = self.login(call, token, factors).await?;
+        let login = self.login(call, token, reads).await?;
         let Some(verified) = self.verifier.verify_sign_in(call, &login, otp).await? else {
             return Ok(None);
         };
@@ -71,6 +77,10 @@ impl Create {
             otps: &self.sender.otps,
             users: &self.logins.change_users,
             tokens: &self.new_tokens,
+            devices: &self.verifier.devices,
+            wanted_device: wants_device.then(|| WantedDevice {
+                remembered: self.remembered(call, &login, verified.proof),
+            }),
             expires_at: call.now.deadline(self.lifetimes.access),
             phone_set_at: match verified.proof {
                 Proof::Sms => phone.and_then(|phone| phone.set_at),
@@ -78,9 +88,14 @@ impl Create {
             },
         };
         let mut transaction = Transaction::default();
-        let (access, text) = granted.add(&mut transaction, call, &login, &verified.next, wanted)?;
+        let granted = granted.add(&mut transaction, call, &login, &verified.next, wanted)?;
+        let Granted {
+            access,
+            text,
+            device_token,
+        } = granted;
         let act = Outcome::OtpVerified.of_user(&login.user);
-        let mut urgent = Urgent::from(NextStep::RequestApps);
+        let mut urgent = Urgent::from(NextStep::RequestApps).with_device(device_token.as_ref());
         let act = match verified.proof {
             Proof::Sms => act,
             Proof::Totp(_) => {
@@ -101,7 +116,7 @@ impl Create {
         };
         self.logins.audit.add(&mut transaction, call, act);
         let answer = token_answer(call, outcome, &access, &text, GrantType::Authorize.name(), urgent);
-        let issued = Issued::to_user(login.user.id, access.generation, call.now);
+        let issued = Issued::to_user(login.user.id, access.generation, call.now).in_lane(access.lane());
         let answer = answer.counted_as(Milestone::Verified).issued(issued);
         once.store(&mut transaction, &answer)?;
         let is_issued = Batch::finds(&self.logins.tokens, &access.digest, call.now);
@@ -114,6 +129,14 @@ impl Create {
             Proof::Totp(_) | Proof::Recovery(_) => {}
         }
         Ok(Some(answer))
+    }
+
+    /// What makes the login's device a remembered one: a second factor, and never a recovery code.
+    fn remembered(&self, call: &Call, login: &Login, proof: Proof) -> Option<Remembered> {
+        match proof {
+            Proof::Sms | Proof::Totp(_) => self.verifier.devices.policy.remember(&login.factors.0, call.now),
+            Proof::Recovery(_) => None,
+        }
     }
 
     /// Encrypts the secret of the user's authenticator app with the newest key, if another one has encrypted it: this is

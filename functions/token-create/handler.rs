@@ -9,12 +9,7 @@ use countersign_shared::{
         idempotency::Storage,
         limits::rate_limit::RateLimit,
         password::Cost,
-        people::{
-            claim::Claim,
-            factor::{Factor, FactorType},
-            tenant::Domain,
-            unknown::UnknownIdentity,
-        },
+        people::{claim::Claim, factor::Factor, tenant::Domain, unknown::UnknownIdentity},
     },
     http::{
         call::Call,
@@ -27,9 +22,8 @@ use countersign_shared::{
     },
     runtime::{edge::Wire, keys::Keys, settings::Lifetimes},
     services::{
-        devices::KnownDevices,
         idempotency::{self, AnsweredUsers, Caller, Idempotency, IdempotentWrites, Once, Owners},
-        logins::{self, Login, Logins},
+        logins::{self, Login, Logins, Reads},
         otp_sender::OtpSender,
         verification::Verifier,
     },
@@ -48,7 +42,6 @@ pub struct Create {
     pub logins: Logins,
     pub sender: OtpSender,
     pub verifier: Verifier,
-    pub devices: KnownDevices,
     pub clients: Table<Client, Get>,
     pub claims: Table<Claim, Get>,
     pub domains: Table<Domain, BatchGet>,
@@ -83,8 +76,7 @@ impl Endpoint for Create {
                 scope,
                 device,
             } => self.password(call, &email, &password, (&client_id, &scope), &device, once).await,
-            // Devices of logins with a second factor are not known yet.
-            TokenRequest::Authorize { token, otp, device: _ } => self.authorize(call, token, &otp, once).await,
+            TokenRequest::Authorize { token, otp, device } => self.authorize(call, token, &otp, device, once).await,
             TokenRequest::Refresh { token } => self.refresh(call, token, once).await,
             TokenRequest::ClientCredentials {
                 client_id,
@@ -107,12 +99,12 @@ impl Endpoint for Create {
 }
 
 impl Create {
-    /// The login that a token continues, if it waits for a second factor, with these factors of the user.
-    pub async fn login(&self, call: &Call, token: Option<Secret>, factors: &[FactorType]) -> Result<Login, Error> {
+    /// The login that a token continues, if it waits for a second factor.
+    pub async fn login(&self, call: &Call, token: Option<Secret>, reads: Reads) -> Result<Login, Error> {
         let token = token.ok_or(Error::NoToken)?;
         let presented = Presented::parse(token.expose()).ok_or(Error::TokenInvalid)?;
         let waits = |kind: &Kind| matches!(kind, Kind::SecondFactor { .. });
-        let login = logins::read(&self.logins, call, &presented, waits, factors).await??;
+        let login = logins::read(&self.logins, call, &presented, waits, reads).await??;
         call.log_subject(login.user.id.log_name());
         Ok(login)
     }

@@ -29,7 +29,7 @@ impl Create {
         match verdict {
             Verdict::Right | Verdict::RightButWeak => {}
             Verdict::Wrong => {
-                return match self.devices.count_wrong(call, user, &found.devices, device.id).await? {
+                return match self.verifier.devices.count_wrong(call, user, &found.devices, device.id).await? {
                     Committed::Yes => Err(Error::WrongIdentity),
                     Committed::No(_) => Ok(None),
                 };

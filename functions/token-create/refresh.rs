@@ -19,7 +19,7 @@ use countersign_shared::{
     observe::{Milestone, Outcome},
     services::{
         idempotency::Once,
-        logins::{FACTORS, ROUNDS},
+        logins::{READS, ROUNDS},
         otp_sender::{self, MessageRequest, Sending, Sent},
         token_replacement,
     },
@@ -49,7 +49,7 @@ impl Create {
         token: Option<Secret>,
         sending: &mut Sending<'_>,
     ) -> Result<Option<(Answer, Digest)>, Error> {
-        let login = self.login(call, token, FACTORS).await?;
+        let login = self.login(call, token, READS).await?;
         let (old, user) = (&login.token, &login.user);
         login.factors.active(FactorType::Sms).ok_or(Error::NoFactor)?;
         let (factor, phone) = login.factors.sms().ok_or(Error::FactorNotSet)?;
@@ -71,7 +71,8 @@ impl Create {
                 let urgent = request_otp(&login.factors);
                 let answer =
                     token_answer(call, Outcome::OtpRequested, &renewed, &text, GrantType::Refresh.name(), urgent);
-                let answer = answer.counted_as(Milestone::Issued).issued(Issued::about(user, call.now));
+                let answer =
+                    answer.counted_as(Milestone::Issued).issued(Issued::about(user, call.now).in_lane(old.lane()));
                 Ok(Some((answer, old.digest.clone())))
             }
             Sent::Changed => Ok(None),

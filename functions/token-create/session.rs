@@ -179,7 +179,7 @@ impl Create {
 
     /// Whether the user logs in from a remembered device.
     fn skips_factor(&self, call: &Call, sign_in: &SignIn<'_>, found: &LoginState) -> bool {
-        let (policy, factors) = (&self.devices.policy, &found.factors.0);
+        let (policy, factors) = (&self.verifier.devices.policy, &found.factors.0);
         sign_in.device.is_some_and(|device| device.skips_factors(policy, sign_in.user, factors, call.now))
     }
 
@@ -202,11 +202,11 @@ impl Create {
                     renewed,
                     remembered: None,
                 };
-                let (id, text) = self.devices.issue(writes, call, devices, new)?;
+                let (id, text) = self.verifier.devices.issue(writes, call, devices, new)?;
                 return Ok((Some(id), Some(text)));
             }
-            (Some(_), false) if asks_for_factor => self.devices.depend(writes, devices),
-            (Some(device), false) => self.devices.complete(writes, call, devices, device.id),
+            (Some(_), false) if asks_for_factor => self.verifier.devices.depend(writes, devices),
+            (Some(device), false) => self.verifier.devices.complete(writes, call, devices, device.id),
             (None, false) => {}
         }
         Ok((known.map(|device| device.id), None))

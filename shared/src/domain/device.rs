@@ -240,6 +240,12 @@ impl Devices {
         self.changed(id, now, |device| device.failures += 1)
     }
 
+    /// The record with a device's guess at a second factor ([`Device::judge_guess`]).
+    #[must_use]
+    pub fn guessed(&self, device: Device, now: Timestamp) -> Self {
+        self.changed(device.id, now, |found| found.guesses = device.guesses)
+    }
+
     /// The record after a login that was completed from a device: its failures are reset.
     #[must_use]
     pub fn completed(&self, id: DeviceId, now: Timestamp) -> Self {

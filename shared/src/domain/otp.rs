@@ -20,7 +20,7 @@ use rand::TryCryptoRng;
 
 pub use self::{
     code::{Binding, Code, CodeDigest, End, Otp, Purpose, Status},
-    guess::{Guess, Proof, RecoveryGuess, Submitted, TotpGuess},
+    guess::{Guess, Ledger, Proof, RecoveryGuess, Submitted, TotpGuess},
     policy::Policy,
 };
 use super::{
@@ -204,12 +204,20 @@ impl Otps {
     /// Checks a guess. One that cannot be right in any case (no code, another login's, expired, or past its attempts)
     /// is not compared and does not use the rolling rate limit; a right one does.
     #[must_use]
-    pub fn judge(self, policy: &Policy, guess: &Guess<'_>, keys: &Keyring<OtpCodes>, act: &Hit) -> Judged {
+    pub fn judge(
+        self,
+        policy: &Policy,
+        guess: &Guess<'_>,
+        ledger: Ledger,
+        keys: &Keyring<OtpCodes>,
+        act: &Hit,
+    ) -> Judged {
         let next = self.following(policy, act.at);
+        let count = |next: Self| next.count(policy, ledger, act);
         match guess {
-            Guess::Sms(binding, given) => next.judge_sms(policy, binding, keys, given, act, Self::count),
+            Guess::Sms(binding, given) => next.judge_sms(policy, binding, keys, given, act, count),
             Guess::Totp(totp, sms) => {
-                let next = match next.count(policy, act) {
+                let next = match count(next) {
                     Ok(next) => next,
                     Err(exhausted) => return Judged::Limited(exhausted),
                 };
@@ -223,14 +231,12 @@ impl Otps {
                         },
                         proof: Proof::Totp(step),
                     },
-                    (None, Some((binding, given))) => {
-                        next.judge_sms(policy, binding, keys, given, act, |counted, _, _| Ok(counted))
-                    }
+                    (None, Some((binding, given))) => next.judge_sms(policy, binding, keys, given, act, Ok),
                     (None, None) => next.failed(Failure::Invalid),
                 }
             }
             Guess::Recovery(recovery) => {
-                let next = match next.count(policy, act) {
+                let next = match count(next) {
                     Ok(next) => next,
                     Err(exhausted) => return Judged::Limited(exhausted),
                 };
@@ -253,7 +259,7 @@ impl Otps {
         keys: &Keyring<OtpCodes>,
         given: &Code,
         act: &Hit,
-        count: impl FnOnce(Self, &Policy, &Hit) -> Result<Self, RateLimited>,
+        count: impl FnOnce(Self) -> Result<Self, RateLimited>,
     ) -> Judged {
         let Some(otp) = self.code.clone().filter(|otp| otp.flow == *binding.flow) else {
             return self.failed(Failure::Invalid);
@@ -270,7 +276,7 @@ impl Otps {
         if otp.attempts >= policy.max_attempts {
             return self.with(otp.exhaust()).failed(Failure::ReachedMaxAttempts);
         }
-        let next = match count(self, policy, act) {
+        let next = match count(self) {
             Ok(next) => next,
             Err(exhausted) => return Judged::Limited(exhausted),
         };
@@ -283,10 +289,15 @@ impl Otps {
         }
     }
 
-    /// With one more guess.
-    fn count(self, policy: &Policy, act: &Hit) -> Result<Self, RateLimited> {
-        let guesses = policy.guesses.spend(&self.guesses, act)?;
-        Ok(Self { guesses, ..self })
+    /// With one more guess, if it is the user's.
+    fn count(self, policy: &Policy, ledger: Ledger, act: &Hit) -> Result<Self, RateLimited> {
+        Ok(match ledger {
+            Ledger::User => Self {
+                guesses: policy.guesses.spend(&self.guesses, act)?,
+                ..self
+            },
+            Ledger::Device => self,
+        })
     }
 
     fn failed(self, why: Failure) -> Judged {

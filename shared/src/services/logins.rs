@@ -12,7 +12,7 @@ use crate::{
             token::{Grant, Kind, Owner, Presented, Session, Token},
         },
         crypto::secret::Secret,
-        device::Devices,
+        device::{Device, Devices, NewDevice, Remembered},
         limits::{
             quota::{Quota, Shard},
             rate_limit::Hit,
@@ -32,7 +32,7 @@ use crate::{
     },
     observe::Outcome,
     runtime::edge::Wire,
-    services::audit::AuditLog,
+    services::{audit::AuditLog, devices::KnownDevices},
     store::{
         rows,
         table::{Batch, BatchGet, Put, Table, Transaction, Update},
@@ -88,11 +88,17 @@ pub struct Login {
     pub otps: Otps,
     /// The quota of messages, as far as it is the user's shard.
     pub quota: Option<Quota>,
-    /// The user's known devices, if the login is from one of them.
-    pub devices: Option<Devices>,
+    /// The user's known devices, if the login is from one of them, or they were asked for.
+    pub devices: Devices,
 }
 
 impl Login {
+    /// The known device that the login is from: it has a lane of its own.
+    #[must_use]
+    pub fn device(&self) -> Option<&Device> {
+        self.devices.get(self.token.device?)
+    }
+
     /// Another token of the same session, without scopes.
     #[must_use]
     pub fn next(&self, kind: Kind, expires_at: Timestamp) -> Grant {
@@ -115,6 +121,21 @@ impl Login {
 /// The second factors that complete a login; recovery codes are read where one was submitted.
 pub const FACTORS: &[FactorType] = &[FactorType::Sms, FactorType::Totp];
 
+/// What is read with a login.
+#[derive(Clone, Copy, Debug)]
+pub struct Reads {
+    /// The user's second factors of these kinds.
+    pub factors: &'static [FactorType],
+    /// The user's known devices, also if the login is from none of them.
+    pub devices: bool,
+}
+
+/// What every login is read with.
+pub const READS: Reads = Reads {
+    factors: FACTORS,
+    devices: false,
+};
+
 /// Polls of a login whose token is about to be replaced, with a pause after each: three seconds in all. A code is sent
 /// within that time; if not, the request that was to send it has crashed and replaced nothing.
 const LOOKS: usize = 12;
@@ -129,16 +150,16 @@ pub fn read<'a>(
     call: &'a Call,
     presented: &'a Presented,
     kind: fn(&Kind) -> bool,
-    factors: &'a [FactorType],
+    reads: Reads,
 ) -> LocalBoxFuture<'a, Result<Result<Login, LoginRefusal>, Fault>> {
     Box::pin(async move {
         for _ in 0..LOOKS {
-            match read_once(logins, call, presented, kind, factors).await? {
+            match read_once(logins, call, presented, kind, reads).await? {
                 Ok(login) if login.token.is_being_replaced(call.now) => pause().await,
                 found => return Ok(found),
             }
         }
-        read_once(logins, call, presented, kind, factors).await
+        read_once(logins, call, presented, kind, reads).await
     })
 }
 
@@ -147,13 +168,13 @@ async fn read_once(
     call: &Call,
     presented: &Presented,
     kind: fn(&Kind) -> bool,
-    factors: &[FactorType],
+    reads: Reads,
 ) -> Result<Result<Login, LoginRefusal>, Fault> {
     let id = match presented.owner {
         Owner::User(id) => id,
         Owner::Client(_) => return not_of_a_login(logins, call, presented).await.map(Err),
     };
-    let keys: Vec<_> = factors.iter().map(|factor_type| factor_type.of(id)).collect();
+    let keys: Vec<_> = reads.factors.iter().map(|factor_type| factor_type.of(id)).collect();
     let ledger = FactorType::Sms.of(id);
     let mut batch = Batch::default();
     batch.want(&logins.tokens, &presented.digest);
@@ -164,7 +185,8 @@ async fn read_once(
     batch.want(&logins.otps, &ledger);
     let shard = logins.shard(id);
     batch.want(&logins.quotas, &shard);
-    if presented.is_known_device {
+    let reads_devices = presented.is_known_device || reads.devices;
+    if reads_devices {
         batch.want(&logins.devices, &id);
     }
     let found = batch.read().await?;
@@ -173,6 +195,17 @@ async fn read_once(
         return Ok(Err(LoginRefusal::Unknown));
     };
     call.log_actor(id.log_name());
+    let devices = match reads_devices {
+        true => found.take(&logins.devices, &id, call.now)?,
+        false => None,
+    };
+    let devices = devices.unwrap_or_else(|| Devices::none(id));
+    // A device that is no longer known has no lane of its own.
+    let is_known = token.device.is_some_and(|device| devices.known_by_id(&user, device, call.now).is_some());
+    let token = Token {
+        device: token.device.filter(|_| is_known),
+        ..token
+    };
     if let Err(refusal) = access::check_login(&token, &user, kind, call.now) {
         if refusal == LoginRefusal::Reused && user.sessions.contains_key(&token.client) {
             let mut transaction = Transaction::default();
@@ -189,10 +222,7 @@ async fn read_once(
         factors: Factors(factors?.into_iter().flatten().collect()),
         otps: otps.unwrap_or_else(|| Otps::none(id, FactorType::Sms)),
         quota: found.take(&logins.quotas, &shard, call.now)?,
-        devices: match presented.is_known_device {
-            true => Some(found.take(&logins.devices, &id, call.now)?.unwrap_or_else(|| Devices::none(id))),
-            false => None,
-        },
+        devices,
         token,
         user,
     }))
@@ -215,15 +245,38 @@ pub struct GrantedLogin<'a> {
     pub users: &'a Table<User, Update>,
     /// Stores the access token.
     pub tokens: &'a Table<Token, Put>,
+    /// Resets the failures of a known device, and issues tokens of devices.
+    pub devices: &'a KnownDevices,
+    /// The device that the login makes a known one, or gives another token.
+    pub wanted_device: Option<WantedDevice>,
     /// Expiry of the access token.
     pub expires_at: Timestamp,
     /// When the phone that the code was sent to was set, if it is already the factor's.
     pub phone_set_at: Option<Timestamp>,
 }
 
+/// A device that a login makes a known one.
+#[derive(Clone, Copy, Debug)]
+pub struct WantedDevice {
+    /// Whether logins from it will need no second factor.
+    pub remembered: Option<Remembered>,
+}
+
+/// What a successful login issues.
+#[derive(Debug)]
+pub struct Granted {
+    /// The access token.
+    pub access: Token,
+    /// Its text, which is shown once.
+    pub text: Secret,
+    /// The text of the device's token, if one was wanted.
+    pub device_token: Option<Secret>,
+}
+
 impl GrantedLogin<'_> {
     /// Adds the writes of a successful login to a transaction, and returns the access token with these scopes. `next`
-    /// is the record of codes and guesses that replaces the login's.
+    /// is the record of codes and guesses that replaces the login's. A login from a known device resets the failures of
+    /// the device, and leaves those of others as they are.
     ///
     /// # Errors
     /// [`Fault`] when the random generator fails.
@@ -234,8 +287,26 @@ impl GrantedLogin<'_> {
         login: &Login,
         next: &Otps,
         scopes: &[Scope],
-    ) -> Result<(Token, Secret), Fault> {
+    ) -> Result<Granted, Fault> {
         let Login { token, user, otps, .. } = login;
+        let known = login.device();
+        let (device, device_token) = match (self.wanted_device, known) {
+            (Some(wanted), renewed) => {
+                let new = NewDevice {
+                    user,
+                    client: &token.client,
+                    renewed,
+                    remembered: wanted.remembered,
+                };
+                let (id, text) = self.devices.issue(transaction, call, &login.devices, new)?;
+                (Some(id), Some(text))
+            }
+            (None, Some(device)) => {
+                self.devices.complete(transaction, call, &login.devices, device.id);
+                (Some(device.id), None)
+            }
+            (None, None) => (None, None),
+        };
         let lockout = user.lockout.knew_otp();
         let session = Session::draw(&mut SysRng)?;
         let grant = Grant {
@@ -244,7 +315,7 @@ impl GrantedLogin<'_> {
             generation: user.generation_after(&lockout),
             session: Some(session),
             second_factor: true,
-            device: token.device,
+            device,
             locale: token.locale.clone(),
             client: token.client.clone(),
             kind: Kind::Access,
@@ -255,13 +326,18 @@ impl GrantedLogin<'_> {
         let mut sessions = user.sessions.clone();
         sessions.insert(token.client.clone(), session);
         transaction.update(self.otps, &next.owner(), rows::otp::replace(otps.version, next));
-        let signed_in = match self.phone_set_at {
-            Some(set_at) => rows::user::sign_in_by_code(user, &lockout, &sessions, set_at, call.now),
-            None => rows::user::sign_in(user, &lockout, &sessions, &user.password, call.now),
+        let signed_in = match (known, self.phone_set_at) {
+            (Some(_), set_at) => rows::user::sign_in_from_device(user, &sessions, &user.password, set_at, call.now),
+            (None, Some(set_at)) => rows::user::sign_in_by_code(user, &lockout, &sessions, set_at, call.now),
+            (None, None) => rows::user::sign_in(user, &lockout, &sessions, &user.password, call.now),
         };
         transaction.update(self.users, &user.id, signed_in);
         transaction.put_new(self.tokens, &access, call.now);
-        Ok((access, text))
+        Ok(Granted {
+            access,
+            text,
+            device_token,
+        })
     }
 }
 

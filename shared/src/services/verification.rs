@@ -8,7 +8,10 @@ use crate::{
             token::NewValue,
         },
         crypto::key::{Factors, OtpCodes},
-        otp::{self, Binding, Failure, Guess, Judged, Otps, Proof, Purpose, RecoveryGuess, Submitted, TotpGuess},
+        device::Device,
+        otp::{
+            self, Binding, Failure, Guess, Judged, Ledger, Otps, Proof, Purpose, RecoveryGuess, Submitted, TotpGuess,
+        },
         people::{app::App, factor::FactorType, user::User},
         recovery::RecoveryCodes,
     },
@@ -17,7 +20,7 @@ use crate::{
     observe::Outcome,
     refusal::Unverified,
     runtime::{edge::Wire, keys::Keys},
-    services::{audit::AuditLog, logins::Login},
+    services::{audit::AuditLog, devices::KnownDevices, logins::Login},
     store::{
         rows,
         table::{Committed, Table, Transaction, Update},
@@ -41,6 +44,8 @@ pub struct Verifier {
     /// The lockout policy: how many failures block a user.
     #[wire(lockout_policy)]
     pub lockout: lockout::Policy,
+    /// Known devices: failures in their lane count against them.
+    pub devices: KnownDevices,
     /// Records failures.
     pub audit: AuditLog,
 }
@@ -161,12 +166,32 @@ impl Verifier {
         purpose: Purpose,
     ) -> Result<Option<Verified>, Unverified> {
         let keys = self.keys.at(call.now).await;
-        let judged = login.otps.clone().judge(&self.policy, guess, &keys, &call.hit());
+        let device = login.device();
+        let (ledger, counted) = match device {
+            None => (Ledger::User, None),
+            Some(device) => {
+                let limit = device.judge_guess(&self.policy.guesses, &call.hit());
+                (Ledger::Device, Some(limit.map_err(Unverified::RateLimited)?))
+            }
+        };
+        let judged = login.otps.clone().judge(&self.policy, guess, ledger, &keys, &call.hit());
         let (next, why) = match judged {
             Judged::Limited(exhausted) => return Err(Unverified::RateLimited(exhausted)),
             Judged::Right { next, proof } => return Ok(Some(Verified { next, proof })),
             Judged::Failed { next, why } => (next, why),
         };
+        if let Some(device) = counted {
+            let act = outcome(why).of_user(&login.user);
+            let is_worth_a_mail = device.failures + 1 == self.policy.max_attempts;
+            let act = match purpose == Purpose::SignIn && is_worth_a_mail {
+                true => act.with_notice(Notice::CodeFailed),
+                false => act,
+            };
+            return match self.count_on_device(call, login, &next, device, act).await? {
+                Committed::No(_) => Ok(None),
+                Committed::Yes => Err(Unverified::Failed(why)),
+            };
+        }
         let lockout = login.user.lockout.failed(&self.lockout, Failed::Otp, call.now);
         let is_blocked = lockout.active_block(call.now).is_some();
         let act = if is_blocked && lockout.is_news(&login.user.lockout) {
@@ -205,6 +230,26 @@ impl Verifier {
         transaction.update(&self.otps, &next.owner(), rows::otp::replace(login.otps.version, next));
         let change = rows::user::set_lockout(user, lockout, &call.invocation, call.now);
         transaction.update(&self.users, &user.id, change);
+        self.audit.add(&mut transaction, call, act);
+        transaction.commit().await
+    }
+
+    /// Counts a failed guess against its code and the known device that it comes from, unless either has changed
+    /// concurrently.
+    async fn count_on_device(
+        &self,
+        call: &Call,
+        login: &Login,
+        next: &Otps,
+        device: Device,
+        act: Act,
+    ) -> Result<Committed, Fault> {
+        let mut transaction = Transaction::default();
+        transaction.update(&self.otps, &next.owner(), rows::otp::replace(login.otps.version, next));
+        let id = device.id;
+        let failed = login.devices.guessed(device, call.now).failed(id, call.now);
+        self.devices.replace(&mut transaction, &login.devices, &failed);
+        transaction.check(&self.devices.depend_on_users, &login.user.id, rows::user::is_there(&login.user));
         self.audit.add(&mut transaction, call, act);
         transaction.commit().await
     }

@@ -80,6 +80,15 @@ pub struct RecoveryGuess<'a> {
     pub code: &'a RecoveryCode,
 }
 
+/// Where guesses are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ledger {
+    /// In the rolling rate limit of the user, whatever they are compared with.
+    User,
+    /// In that of a known device ([`crate::domain::device::Device::guesses`]), which the caller counts.
+    Device,
+}
+
 /// What a right guess has proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {

@@ -85,7 +85,8 @@ fn check(steps: &[(Act, u64)], answers: &[&str], left: (&str, u64, usize, usize)
     let mut sent_at = 0;
     for (step, at) in steps {
         let (before, act) = (otps.clone(), hit(*at));
-        let judge = |binding, guess| before.clone().judge(&policy(), &Guess::Sms(binding, &guess), &keys, &act);
+        let judge =
+            |binding, guess| before.clone().judge(&policy(), &Guess::Sms(binding, &guess), Ledger::User, &keys, &act);
         let judged = match step {
             Act::Issue => {
                 match before
@@ -251,7 +252,7 @@ fn a_failed_send_does_not_revoke_a_newer_code() {
     let (second, new) = issue(first, &binding, &keys, 1);
     let after = second.take_back(&id, &hit(0));
     assert_eq!(after.sends, [hit(1)]);
-    let judged = after.judge(&policy(), &Guess::Sms(&binding, &guess(new.expose())), &keys, &hit(2));
+    let judged = after.judge(&policy(), &Guess::Sms(&binding, &guess(new.expose())), Ledger::User, &keys, &hit(2));
     assert!(matches!(judged, Judged::Right { .. }));
 }
 
@@ -262,7 +263,9 @@ fn a_code_is_valid_for_its_own_binding_only() {
     let own = binding(&mine, &FLOW);
     let (otps, code) = issue(none(), &own, &keys, 0);
     let check = |otps: &Otps, binding: &Binding<'_>, keys: &Keyring<OtpCodes>, right: bool| {
-        let judged = otps.clone().judge(&policy(), &Guess::Sms(binding, &guess(code.expose())), keys, &hit(1));
+        let judged =
+            otps.clone()
+                .judge(&policy(), &Guess::Sms(binding, &guess(code.expose())), Ledger::User, keys, &hit(1));
         let (next, found) = match judged {
             Judged::Right { next, .. } => (next, true),
             Judged::Failed { next, why } => (next, why != Failure::Invalid),
@@ -364,7 +367,7 @@ fn the_country_and_trust_of_a_message_are_stored_with_its_code() {
     let (otps, code) = issue(none(), &binding, &keys, 0);
     assert_eq!(otps.code.as_ref().and_then(|otp| otp.message.clone()), None);
     let otps = otps.counted_as(message.clone());
-    let judged = otps.judge(&policy(), &Guess::Sms(&binding, &guess(code.expose())), &keys, &hit(1));
+    let judged = otps.judge(&policy(), &Guess::Sms(&binding, &guess(code.expose())), Ledger::User, &keys, &hit(1));
     let Judged::Right {
         next,
         proof: Proof::Sms,

@@ -8,7 +8,7 @@ use super::{Answer, Call, Client, Scenario, User, Verdict};
 use crate::domain::{
     auth::lockout::Failed,
     limits::rate_limit::Hit,
-    otp::{Binding, Code, Guess, Judged, Otps, Purpose},
+    otp::{Binding, Code, Guess, Judged, Ledger, Otps, Purpose},
     time::Timestamp,
 };
 
@@ -75,11 +75,12 @@ impl Scenario {
         let given = Code::parse(&given.to_string().repeat(6), 6).expect("numbers have one digit");
         let attempts = |otps: &Otps| otps.code.as_ref().map_or(0, |otp| otp.attempts);
         let before = attempts(&otps);
-        let (answer, next, user) = match otps.judge(&self.policy, &Guess::Sms(binding, &given), &self.keys, act) {
-            Judged::Limited(_) => return REFUSED,
-            Judged::Failed { next, .. } => (Answer::Failed, next, user.failed(self, act.at)),
-            Judged::Right { next, .. } => (Answer::Right, next, user.knew_otp()),
-        };
+        let (answer, next, user) =
+            match otps.judge(&self.policy, &Guess::Sms(binding, &given), Ledger::User, &self.keys, act) {
+                Judged::Limited(_) => return REFUSED,
+                Judged::Failed { next, .. } => (Answer::Failed, next, user.failed(self, act.at)),
+                Judged::Right { next, .. } => (Answer::Right, next, user.knew_otp()),
+            };
         let compared = next.code.as_ref().filter(|otp| otp.attempts > before).map(|otp| otp.id[0]);
         (Verdict { answer, compared }, Some((next, user)))
     }
