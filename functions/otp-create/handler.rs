@@ -87,7 +87,7 @@ impl Create {
         match sending.send(request, login.otps.clone(), login.quota.clone(), extra).await? {
             Sent::Yes => {
                 let answer = user_answer(call, Outcome::OtpSent, user).counted_as(Milestone::Issued);
-                Ok(Some(answer.issued(Issued::about(user, call.now))))
+                Ok(Some(answer.issued(Issued::about(user, call.now).in_lane(login.token.lane()))))
             }
             Sent::Changed => Ok(None),
         }

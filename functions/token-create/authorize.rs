@@ -71,7 +71,7 @@ impl Create {
         self.logins.audit.add(&mut transaction, call, Outcome::OtpVerified.of_user(&login.user));
         let (grant_type, then) = (GrantType::Authorize.name(), NextStep::RequestApps);
         let answer = token_answer(call, Outcome::OtpVerified, &access, &text, grant_type, then);
-        let issued = Issued::to_user(login.user.id, access.generation, call.now);
+        let issued = Issued::to_user(login.user.id, access.generation, call.now).in_lane(access.lane());
         let answer = answer.counted_as(Milestone::Verified).issued(issued);
         once.store(&mut transaction, &answer)?;
         let is_issued = Batch::finds(&self.logins.tokens, &access.digest, call.now);

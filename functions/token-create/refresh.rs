@@ -69,7 +69,8 @@ impl Create {
             Sent::Yes => {
                 let (grant_type, next) = (GrantType::Refresh.name(), NextStep::RequestOtp);
                 let answer = token_answer(call, Outcome::OtpRequested, &renewed, &text, grant_type, next);
-                let answer = answer.counted_as(Milestone::Issued).issued(Issued::about(user, call.now));
+                let answer =
+                    answer.counted_as(Milestone::Issued).issued(Issued::about(user, call.now).in_lane(old.lane()));
                 Ok(Some((answer, old.digest.clone())))
             }
             Sent::Changed => Ok(None),
