@@ -146,6 +146,12 @@ async fn logins_make_the_expected_calls() {
     check_calls(&world, "log in without a factor", &[&found[..], &[TOGETHER]].concat()).await;
     world.sign_in(&admin, "wrong").await.ok(401);
     check_calls(&world, "a wrong password", &[&found[..], &[TOGETHER, UPDATE]].concat()).await;
+    let device = world.add_device(&admin).await;
+    check_calls(&world, "make a device known", &[&found[..], &[TOGETHER]].concat()).await;
+    token_in(&world.sign_in_from(&admin, &admin.password, &device).await);
+    check_calls(&world, "log in from a known device", &[&found[..], &[TOGETHER]].concat()).await;
+    world.sign_in_from(&admin, "wrong", &device).await.ok(401);
+    check_calls(&world, "a wrong password from a known device", &[&found[..], &[TOGETHER]].concat()).await;
     let token = token_in(&world.sign_in(&demo, &demo.password).await);
     check_calls(&world, "log in with a code", &[&found[..], &[TOGETHER, UPDATE, "Publish"]].concat()).await;
     world.submit_code(&token, "000000").await;
@@ -224,6 +230,11 @@ async fn factors_and_users_make_the_expected_calls() {
         send("PATCH", &format!("{factor}/actions/{action}"), Value::Null).await;
         check_calls(&world, action, &[READ, TOGETHER]).await;
     }
+    let devices = format!("{of}/devices");
+    send("GET", &devices, Value::Null).await;
+    check_calls(&world, "list devices", &[READ]).await;
+    send("DELETE", &devices, Value::Null).await;
+    check_calls(&world, "end devices", &[READ, TOGETHER]).await;
     for action in ["block", "unblock"] {
         send("PATCH", &format!("{of}/actions/{action}"), Value::Null).await;
         check_calls(&world, action, &[READ, TOGETHER]).await;

@@ -117,7 +117,8 @@ async fn each_published_event_fits_the_schema_of_its_type() {
     world.switch_factor_as_admin(&demo, "enable").await;
     world.change_block(&demo, "block").await;
     world.change_block(&demo, "unblock").await;
-    world.create_person("newcomer").await;
+    let newcomer = world.create_person("newcomer").await;
+    world.add_device(&newcomer).await;
     let app = world.application();
     app.start(&world, ADDRESS).await;
     let code = world.verification_code(ADDRESS).await;
@@ -148,6 +149,7 @@ async fn each_published_event_fits_the_schema_of_its_type() {
         "passcode.consumed",
         "passcode.invalidated",
         "user.signed_in",
+        "device.added",
         "factor.changed",
         "user.blocked",
         "user.unblocked",

@@ -46,6 +46,7 @@ const FLOWS: [&[Flow]; 6] = [
     &[Flow::AskForReset, Flow::ConfirmReset, Flow::ChangePassword],
     &[
         Flow::LogInWithoutFactor,
+        Flow::LogInFromDevice,
         Flow::LogIn,
         Flow::GiveCode,
         Flow::Refresh,

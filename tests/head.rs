@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::support::{
+    devices::devices_path,
     mithril::USERS,
     passcode::{PURPOSE, USER},
     requests::{Response, comparable},
@@ -51,6 +52,8 @@ async fn head_is_get_without_a_body() {
         (format!("{}/{unknown_user}", demo.factors_path()), &admin, 404),
         (format!("{USERS}/{unknown_user}/authentication_factors"), &admin, 404),
         (demo.factors_path(), world.user(), 403),
+        (devices_path(&demo), &admin, 200),
+        (devices_path(&demo), "nobody", 401),
         (demo.factors_path(), "nobody", 401),
         ("/app-root".to_owned(), "nobody", 200),
         ("/openapi.json".to_owned(), "nobody", 200),

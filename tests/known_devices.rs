@@ -1,8 +1,10 @@
 //! Known devices: logins from one have a failure limit of their own (docs/contract.md, Known devices; docs/security.md
 //! R23, R70, R71, R72).
 
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::support::{
     devices::devices_path,
@@ -51,9 +53,16 @@ async fn a_completed_login_makes_its_device_known_once_and_notifies_the_user() {
     assert_ne!(renewed, device);
     let rows = world.device_rows(&maria).await;
     assert_eq!((rows.len(), &rows[0]["id"]), (1, &id));
+    // The response may have been lost, so the earlier token is valid until the next replacement.
+    for n in 1..=2 {
+        let token = [&device, &renewed][n - 1];
+        wrong_identity(&world.sign_in_from(&maria, "wrong", token).await);
+        assert_eq!(world.device_failures(&maria).await, n as u64);
+    }
+    body["device_token"] = renewed.into();
+    let renewed = world.device_in(&world.request_token(body.clone()).await);
     is_unknown(&world, &maria, &device).await;
-    wrong_identity(&world.sign_in_from(&maria, "wrong", &renewed).await);
-    assert_eq!((world.device_failures(&maria).await, world.failure_counts(&maria).await.0), (1, "1".to_owned()));
+    assert_eq!((world.device_failures(&maria).await, world.failure_counts(&maria).await.0), (0, "1".to_owned()));
     // Without `device`, no token is issued.
     let got = world.sign_in_from(&maria, &maria.password, &renewed).await.ok(201);
     assert_eq!(got["urgent"], json!({ "next_step": "REQUEST_APPS" }));
@@ -302,6 +311,74 @@ async fn a_login_with_a_code_keeps_the_lane_of_its_device() {
     let access = token_in(&world.submit_code(&refreshed, &world.code_to(phone).await).await);
     assert!(access.starts_with('k') && world.token_works(&access).await);
     user_blocked(&world.sign_in(&maria, &maria.password).await);
+}
+
+/// What a remembered device depends on, for a user with one factor: SHA-256 over parts that are prefixed with their
+/// lengths.
+fn fingerprint(factor: &Value) -> Vec<u8> {
+    let framed = |parts: &[&[u8]]| -> Vec<u8> {
+        parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part].concat()).collect()
+    };
+    let text = |name: &str| factor[name]["S"].as_str().expect("a text").as_bytes();
+    let changed: u64 = factor["updated_at"]["N"].as_str().and_then(|text| text.parse().ok()).expect("a number");
+    let is_active = u8::from(factor["is_active"]["BOOL"] == true);
+    let one = framed(&[text("id"), b"SMS", &[is_active], &changed.to_be_bytes(), text("value")]);
+    Sha256::digest(framed(&[b"factors", &one])).to_vec()
+}
+
+impl World {
+    /// Makes a user's only device a remembered one until then, as the rows are after a login with a code.
+    async fn remember_device(&self, person: &Person, until: u64) {
+        let factors = self.rows("FactorsTable").await;
+        let own = |row: &&Value| row["owner"]["S"].as_str().is_some_and(|owner| owner.starts_with(&person.id));
+        let fingerprint = fingerprint(factors.iter().find(own).expect("a factor"));
+        let update = self.dynamodb().update_item().table_name("countersign-DevicesTable");
+        let update = update.key("user_id", AttributeValue::S(person.id.clone()));
+        let update = update.expression_attribute_values(":until", AttributeValue::N(until.to_string()));
+        let update = update.expression_attribute_values(":factors", AttributeValue::B(Blob::new(fingerprint)));
+        let set = "SET devices[0].remembered_until = :until, devices[0].remembered_factors = :factors";
+        update.update_expression(set).send().await.expect("it is set");
+    }
+}
+
+#[tokio::test]
+async fn a_remembered_device_needs_no_code_until_a_factor_changes() {
+    let world = World::with(&[("RememberDeviceDays", "30")]).await;
+    let people = [world.create_person("maria").await, world.create_person("olga").await];
+    let phones = ["+380881234531", "+380881234532"];
+    for ((person, phone), ends) in people.iter().zip(phones).zip(["it expires", "a factor changes"]) {
+        let device = world.add_device(person).await;
+        world.keep_phone_out_of_logs(phone);
+        let set = json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": phone });
+        assert_eq!(world.run_command(set).await["changed"], true);
+        let step = async || {
+            let got = world.sign_in_from(person, &person.password, &device).await.ok(201);
+            got["urgent"]["next_step"].as_str().expect("a step").to_owned()
+        };
+        assert_eq!(step().await, "REQUEST_OTP", "it is known, and not remembered");
+        let until = world.now().await + 1000;
+        world.remember_device(person, until).await;
+        assert_eq!(step().await, "REQUEST_APPS", "{ends}");
+        let listed = world.get(&devices_path(person)).bearer(world.admin()).send().await.ok(200);
+        assert!(listed["data"][0]["remembered_until"].is_string(), "{listed}");
+        // Others need the code.
+        let got = world.sign_in(person, &person.password).await.ok(201);
+        assert_eq!(got["urgent"]["next_step"], "REQUEST_OTP");
+        if ends == "it expires" {
+            let command = |is_admin| json!({ "command": "set_admin", "user_id": person.id, "is_admin": is_admin });
+            world.run_command(command(true)).await;
+            assert_eq!(step().await, "REQUEST_OTP", "administrators need it");
+            world.run_command(command(false)).await;
+            assert_eq!(step().await, "REQUEST_APPS");
+            world.advance(until - world.now().await).await;
+        } else {
+            world.advance(1).await;
+            world.switch_factor_as_admin(person, "disable").await;
+            world.switch_factor_as_admin(person, "enable").await;
+        }
+        assert_eq!(step().await, "REQUEST_OTP", "{ends}");
+        world.advance(3600).await;
+    }
 }
 
 #[tokio::test]

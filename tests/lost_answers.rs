@@ -117,6 +117,7 @@ async fn password_resets_survive_lost_responses() {
 async fn logins_survive_lost_responses() {
     sweep(&[
         Flow::LogInWithoutFactor,
+        Flow::LogInFromDevice,
         Flow::LogIn,
         Flow::GiveCode,
         Flow::Refresh,
@@ -137,12 +138,13 @@ async fn factors_and_passcodes_survive_lost_responses() {
 }
 
 /// Requests that consume something, and the operation that consumes it.
-const CONSUMERS: [(Flow, &str); 8] = [
+const CONSUMERS: [(Flow, &str); 9] = [
     (Flow::ConfirmRegistration, "TransactWriteItems"),
     (Flow::ConfirmReset, "TransactWriteItems"),
     (Flow::ChangePassword, "TransactWriteItems"),
     (Flow::MakeUser, "TransactWriteItems"),
     (Flow::LogInWithoutFactor, "TransactWriteItems"),
+    (Flow::LogInFromDevice, "TransactWriteItems"),
     (Flow::GiveCode, "TransactWriteItems"),
     (Flow::ApproveFactor, "TransactWriteItems"),
     (Flow::ConsumePasscode, "TransactWriteItems"),
@@ -201,6 +203,8 @@ async fn a_change_whose_outcome_cannot_be_read_takes_effect_once() {
             Flow::ChangePassword => era_refused(&again, 401, ERA_UNAUTHORIZED),
             Flow::MakeUser => assert_eq!(again.status, 422, "{again:?}"),
             Flow::LogInWithoutFactor => assert!(world.token_works(&token_in(&again)).await),
+            // The device's token that was replaced is still valid.
+            Flow::LogInFromDevice => trial.works(&world, &again).await,
             Flow::GiveCode => token_expired(&again),
             Flow::ApproveFactor => token_expired(&again),
             Flow::ConsumePasscode => passcode_refused(&again),

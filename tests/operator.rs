@@ -298,6 +298,8 @@ fn commands(user: &str, token: &str, account: &str) -> Vec<Value> {
         }),
         json!({ "command": "end_tokens", "user_id": user }),
         json!({ "command": "revoke_token", "token": token }),
+        json!({ "command": "list_devices", "user_id": user }),
+        json!({ "command": "end_devices", "user_id": user, "device_id": null }),
         json!({ "command": "list_suppressions" }),
         json!({ "command": "suppression", "email": "a@d.example" }),
         json!({ "command": "lift_suppression", "email": "a@d.example" }),

@@ -64,6 +64,17 @@ const OPEN: &[(&str, &[&str], bool)] = &[
         &["authentication_factor:write"],
         true,
     ),
+    ("GET /mithril/api/users/{user_id}/devices", &["app:authorize", "authentication_factor:read"], true),
+    (
+        "DELETE /mithril/api/users/{user_id}/devices",
+        &["app:authorize", "authentication_factor:write"],
+        true,
+    ),
+    (
+        "DELETE /mithril/api/users/{user_id}/devices/{id}",
+        &["app:authorize", "authentication_factor:write"],
+        true,
+    ),
 ];
 
 /// Scopes whose names promise read-only access.

@@ -164,7 +164,7 @@ async fn a_scope_that_lists_devices_does_not_end_them() {
         let missing = format!("{path}/00000000-0000-4000-8000-000000000000");
         for path in [&missing, &one, &path] {
             if !writes {
-                scope_too_small(&world.end_devices(&token, path).await, "app:authorize, authentication_factor:write");
+                too_small(&world.end_devices(&token, path).await, "authentication_factor:write");
             }
         }
         if writes {

@@ -66,7 +66,7 @@ fn shown(device: &Device) -> Value {
         "client_id": device.client.as_str(),
         "inserted_at": device.added_at.iso(),
         "last_used_at": device.last_used_at.iso(),
-        "expires_at": device.expires_at.iso(),
+        "expires_at": device.token.expires_at.iso(),
         "remembered_until": until.map(Timestamp::iso),
         "failures": device.failures,
     })

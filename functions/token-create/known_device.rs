@@ -42,6 +42,7 @@ impl Create {
             wanted,
             password: verifier.current(&user.password, verdict)?,
             device: Some(device),
+            device_token: request.device.token.as_ref(),
             wants_device: request.device.is_wanted,
         };
         self.admit(call, &sign_in, found, sending, once).await

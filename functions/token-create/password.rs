@@ -218,6 +218,7 @@ impl Create {
             wanted,
             password: verifier.current(&stored, verdict)?,
             device: None,
+            device_token: request.device.token.as_ref(),
             wants_device: request.device.is_wanted,
         };
         self.admit(call, &sign_in, &found, sending, once).await

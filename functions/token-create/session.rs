@@ -43,6 +43,8 @@ pub struct SignIn<'a> {
     pub password: PasswordHash,
     /// The known device that the user logs in from.
     pub device: Option<&'a Device>,
+    /// The token that it presented, known or not.
+    pub device_token: Option<&'a Secret>,
     /// Whether the device becomes a known one, or gets another token.
     pub wants_device: bool,
 }
@@ -200,6 +202,7 @@ impl Create {
                     user: sign_in.user,
                     client: &sign_in.client.id,
                     renewed,
+                    presented: sign_in.device_token,
                     remembered: None,
                 };
                 let (id, text) = self.verifier.devices.issue(writes, call, devices, new)?;

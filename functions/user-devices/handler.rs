@@ -9,7 +9,7 @@ use countersign_shared::{
     fault::Fault,
     http::{
         call::Call,
-        dialects::mithril::{DEVICE_READ, DEVICE_WRITE, Error, view::device_list},
+        dialects::mithril::{DEVICE_READ, DEVICE_WRITE, Error, body::read_nothing, view::device_list},
         reply::Answer,
         serve::Endpoint,
     },
@@ -64,6 +64,7 @@ impl UserDevices {
     /// Ends all devices, also if there are none. `None` after a concurrent change.
     async fn end_all(&self, call: &Call) -> Result<Option<Answer>, Error> {
         let (user, devices) = self.find(call, true).await?;
+        read_nothing(call)?;
         let next = devices.without_all(call.now);
         self.end(call, &user, &devices, &next, Outcome::DevicesEnded).await
     }
@@ -73,6 +74,7 @@ impl UserDevices {
         let (user, devices) = self.find(call, true).await?;
         let id = DeviceId::parse(call.path_parameter("id")).ok_or(Error::NotFound)?;
         devices.live(&user, call.now).find(|device| device.id == id).ok_or(Error::NotFound)?;
+        read_nothing(call)?;
         let next = devices.without(id, call.now);
         self.end(call, &user, &devices, &next, Outcome::DeviceEnded).await
     }

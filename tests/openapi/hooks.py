@@ -212,6 +212,18 @@ def without_factor(case):
     )["user_id"]
 
 
+def with_device(case):
+    number = next(Guest.numbers)
+    email = f"known{number}@example.com"
+    user = operator("create_user", domain=IDS["domain"], email=email, login=f"known{number}", name="Known", password=PASSWORD)["user_id"]
+    grant = {"grant_type": "password", "client_id": CLIENT, "scope": "app:authorize", "email": email, "password": PASSWORD, "device": True}
+    exchange("/mithril/api/tokens", grant)
+    case.path_parameters["user_id"] = user
+    if "{id}" in case.operation.path:
+        listed = exchange(f"/mithril/api/users/{user}/devices", token=IDS["admin"]["token"])
+        case.path_parameters["id"] = listed["data"][0]["id"]
+
+
 def new_code(case):
     guest = of_guest(case)
     bearer(case, guest.logged_in())
@@ -340,6 +352,9 @@ REAL = {
     ("PATCH", "/mithril/api/users/actions/approve_factor"): approved_phone,
     ("POST", "/mithril/api/users/{user_id}/authentication_factors"): without_factor,
     ("GET", "/mithril/api/users/{user_id}/authentication_factors"): of_guest,
+    ("GET", "/mithril/api/users/{user_id}/devices"): with_device,
+    ("DELETE", "/mithril/api/users/{user_id}/devices"): with_device,
+    ("DELETE", "/mithril/api/users/{user_id}/devices/{id}"): with_device,
     ("GET", FACTOR): of_guest,
     ("PATCH", f"{FACTOR}/actions/reset"): of_guest,
     ("PATCH", f"{FACTOR}/actions/disable"): of_guest,

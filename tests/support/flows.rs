@@ -26,6 +26,7 @@ pub enum Flow {
     ChangePassword,
     MakeUser,
     LogInWithoutFactor,
+    LogInFromDevice,
     LogIn,
     GiveCode,
     Refresh,
@@ -76,7 +77,7 @@ impl Flow {
             Self::CheckCode | Self::CancelVerification => false,
             Self::ClientToken | Self::StartByText | Self::StartByMail => true,
             Self::Register | Self::AskForReset | Self::ConfirmReset | Self::ChangePassword => true,
-            Self::LogInWithoutFactor | Self::LogIn | Self::GiveCode => true,
+            Self::LogInWithoutFactor | Self::LogInFromDevice | Self::LogIn | Self::GiveCode => true,
             Self::Refresh | Self::AnotherCode | Self::InitFactor => true,
         }
     }
@@ -152,6 +153,15 @@ impl Trial {
             Flow::LogInWithoutFactor => {
                 let person = world.create_person(&login).await;
                 of(&person, &email, trial("POST", TOKENS.into(), None, api_grant(&person)))
+            }
+            Flow::LogInFromDevice => {
+                // Others have blocked all but the device.
+                let person = world.create_person(&login).await;
+                let mut body = api_grant(&person);
+                body["device_token"] = world.add_device(&person).await.into();
+                body["device"] = true.into();
+                world.block_by_passwords(&person).await;
+                of(&person, &email, trial("POST", TOKENS.into(), None, body))
             }
             Flow::LogIn => {
                 let person = world.create_person_with(&login, &phone).await;
@@ -343,6 +353,10 @@ impl Trial {
                 assert!(world.token_works(&token_in(&world.submit_code(&token_in(got), &code).await)).await);
             }
             Flow::LogInWithoutFactor | Flow::GiveCode => assert!(world.token_works(&token_in(got)).await),
+            Flow::LogInFromDevice => {
+                assert!(world.token_works(&token_in(got)).await);
+                token_in(&world.sign_in_from(person(), &person().password, &world.device_in(got)).await);
+            }
             Flow::AnotherCode => {
                 let token = self.token.as_deref().expect("a token");
                 token_in(&world.submit_code(token, &world.code_to(&self.to).await).await);

@@ -100,4 +100,7 @@ pub const TABLE: &[Row] = &[
         422,
         "uffyffmuuuuuymf",
     ),
+    row("GET /mithril/api/users/{user_id}/devices", "", None, 200, "uyfyyymuuuuuymf"),
+    row("DELETE /mithril/api/users/{user_id}/devices", "", JSON, 422, "uyfyyymuuuuuymf"),
+    row("DELETE /mithril/api/users/{user_id}/devices/{id}", "", JSON, 404, "uyfyyymuuuuuymf"),
 ];

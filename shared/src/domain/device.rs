@@ -73,13 +73,25 @@ pub struct Remembered {
     pub factors: [u8; 32],
 }
 
+/// A token of a device.
+#[derive(Clone, Debug)]
+pub struct DeviceToken {
+    /// Digest of the whole text.
+    pub digest: Digest,
+    /// When it expires.
+    pub expires_at: Timestamp,
+}
+
 /// A known device.
 #[derive(Clone, Debug)]
 pub struct Device {
     /// The id that callers refer to.
     pub id: DeviceId,
-    /// Digest of the whole token.
-    pub digest: Digest,
+    /// The newest token.
+    pub token: DeviceToken,
+    /// The token that it replaced. It stays valid until it expires, or until the next replacement: a response with a new
+    /// token may be lost, and must not put the owner among unknown devices.
+    pub previous: Option<DeviceToken>,
     /// Known while this is the generation of the user's tokens.
     pub generation: u64,
     /// The client that the user logged in with.
@@ -88,8 +100,6 @@ pub struct Device {
     pub added_at: Timestamp,
     /// The last login that was completed from it.
     pub last_used_at: Timestamp,
-    /// When its token expires.
-    pub expires_at: Timestamp,
     /// Wrong passwords since the last login that was completed from it.
     pub failures: u64,
     /// Guesses at second factors from it, oldest first. Neither a login nor another token resets them.
@@ -120,6 +130,8 @@ pub struct NewDevice<'a> {
     pub client: &'a ClientId,
     /// The known device that gets another token, and keeps its id.
     pub renewed: Option<&'a Device>,
+    /// The token that it presented; `None` for its newest one.
+    pub presented: Option<&'a Secret>,
     /// Whether logins from it will need no second factor; `None` leaves a renewed device as it is.
     pub remembered: Option<Remembered>,
 }
@@ -139,6 +151,7 @@ impl Device {
             user,
             client,
             renewed,
+            presented,
             remembered,
         } = new;
         let id = match renewed {
@@ -151,12 +164,15 @@ impl Device {
         let at = now.deadline(0);
         let device = Self {
             id,
-            digest: Digest::of(&text),
+            token: DeviceToken {
+                digest: Digest::of(&text),
+                expires_at: now.deadline(policy.lifetime),
+            },
+            previous: renewed.map(|device| device.token_of(presented).unwrap_or(&device.token).clone()),
             generation: user.token_generation,
             client: client.clone(),
             added_at: renewed.map_or(at, |device| device.added_at),
             last_used_at: at,
-            expires_at: now.deadline(policy.lifetime),
             failures: 0,
             guesses: renewed.map_or_else(Vec::new, |device| device.guesses.clone()),
             remembered: remembered.or_else(|| renewed?.remembered),
@@ -164,10 +180,19 @@ impl Device {
         Ok((device, text))
     }
 
-    /// Whether the token has not expired, and nothing has ended it.
+    /// Whether the newest token has not expired, and nothing has ended the device.
     #[must_use]
     pub fn is_live(&self, user: &User, now: Timestamp) -> bool {
-        self.generation == user.token_generation && !self.expires_at.is_expired(now)
+        self.generation == user.token_generation && !self.token.expires_at.is_expired(now)
+    }
+
+    /// Which of the device's tokens that text is.
+    fn token_of(&self, text: Option<&Secret>) -> Option<&DeviceToken> {
+        let digest = Digest::of(text?);
+        [Some(&self.token), self.previous.as_ref()]
+            .into_iter()
+            .flatten()
+            .find(|token| token.digest.matches(&digest))
     }
 
     /// Whether the device has its own lane. After too many failures it shares that of unknown devices, and while an
@@ -213,8 +238,9 @@ impl Devices {
     /// The user's known device with that token. Any other text belongs to an unknown device.
     #[must_use]
     pub fn known(&self, user: &User, text: &Secret, now: Timestamp) -> Option<&Device> {
-        let id = id_of(text)?;
-        self.known_by_id(user, id, now).filter(|device| device.digest.matches(&Digest::of(text)))
+        let device = self.known_by_id(user, id_of(text)?, now)?;
+        let token = device.token_of(Some(text))?;
+        (!token.expires_at.is_expired(now)).then_some(device)
     }
 
     /// The user's known device of that id, for a login that began with its token.
@@ -260,7 +286,7 @@ impl Devices {
     #[must_use]
     pub fn with(&self, device: Device, now: Timestamp) -> Self {
         let mut list = self.list.clone();
-        list.retain(|other| other.generation == device.generation && !other.expires_at.is_expired(now));
+        list.retain(|other| other.generation == device.generation && !other.token.expires_at.is_expired(now));
         match list.iter_mut().find(|other| other.id == device.id) {
             Some(other) => *other = device,
             None => {
@@ -296,7 +322,7 @@ impl Devices {
     }
 
     fn following(&self, list: Vec<Device>, now: Timestamp) -> Self {
-        let forget_at = list.iter().map(|device| device.expires_at).fold(now.deadline(MEMORY), Timestamp::max);
+        let forget_at = list.iter().map(|device| device.token.expires_at).fold(now.deadline(MEMORY), Timestamp::max);
         Self {
             user: self.user,
             version: self.version + 1,

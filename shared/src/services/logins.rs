@@ -296,6 +296,7 @@ impl GrantedLogin<'_> {
                     user,
                     client: &token.client,
                     renewed,
+                    presented: None,
                     remembered: wanted.remembered,
                 };
                 let (id, text) = self.devices.issue(transaction, call, &login.devices, new)?;

@@ -137,6 +137,7 @@ impl Scenario {
             user: &user,
             client: &client,
             renewed: None,
+            presented: None,
             remembered: None,
         };
         let policy = Policy {

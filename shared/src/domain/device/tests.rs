@@ -34,6 +34,7 @@ fn renew(user: &User, renewed: Option<&Device>, remembered: Option<Remembered>, 
         user,
         client: &client,
         renewed,
+        presented: None,
         remembered,
     };
     Device::issue(new, &POLICY, &mut SysRng, at(seconds)).expect("entropy")
@@ -71,7 +72,7 @@ fn a_device_token_has_its_id_and_256_random_bits() {
     assert_eq!(text.expose().len(), 64);
     assert_eq!(id_of(&text), Some(id));
     assert_eq!(DeviceId::parse(&id.text()), Some(id));
-    assert!(devices.list[0].digest.matches(&Digest::of(&text)));
+    assert!(devices.list[0].token.digest.matches(&Digest::of(&text)));
     assert_ne!(new(&user(), 1).1.expose(), new(&user(), 1).1.expose());
     for malformed in [
         "",
@@ -182,10 +183,39 @@ fn a_renewed_device_keeps_its_id_and_its_guesses_and_gets_another_token() {
     let device = devices.known(&user, &text, at(1199)).expect("known");
     assert_eq!((device.id, device.added_at, device.last_used_at), (id, at(100), at(200)));
     assert_eq!((device.failures, device.guesses.len(), device.remembered), (0, 1, remembered));
-    assert!(devices.known(&user, &old, at(200)).is_none(), "the earlier token");
+    assert!(devices.known(&user, &old, at(1099)).is_some(), "the response with the new one may be lost");
+    assert!(devices.known(&user, &old, at(1100)).is_none(), "it does not live longer for that");
     assert!(devices.known(&user, &text, at(1200)).is_none());
     let (again, _) = renew(&user, devices.get(id), None, 300);
     assert_eq!(again.remembered, remembered, "a login without a second factor changes nothing about it");
+}
+
+#[test]
+fn the_token_that_was_presented_outlives_its_replacement_once() {
+    let (user, devices, id, first) = sample();
+    let client = client();
+    let renew = |devices: &Devices, presented: Option<&Secret>| {
+        let new = NewDevice {
+            user: &user,
+            client: &client,
+            renewed: devices.get(id),
+            presented,
+            remembered: None,
+        };
+        let (device, text) = Device::issue(new, &POLICY, &mut SysRng, at(200)).expect("entropy");
+        (devices.with(device, at(200)), text)
+    };
+    let known =
+        |devices: &Devices, texts: [&Secret; 3]| texts.map(|text| devices.known(&user, text, at(200)).is_some());
+    // The second token is lost: the device presents the first one again.
+    let (devices, second) = renew(&devices, Some(&first));
+    let (devices, third) = renew(&devices, Some(&first));
+    assert_eq!(known(&devices, [&first, &second, &third]), [true, false, true]);
+    let (devices, fourth) = renew(&devices, Some(&third));
+    assert_eq!(known(&devices, [&first, &third, &fourth]), [false, true, true]);
+    // After a second factor, the newest one counts as presented.
+    let (devices, fifth) = renew(&devices, None);
+    assert_eq!(known(&devices, [&third, &fourth, &fifth]), [false, true, true]);
 }
 
 #[test]
@@ -260,6 +290,7 @@ fn ended_devices_are_unknown_and_no_version_is_used_twice() {
         user: &user,
         client: &client,
         renewed: None,
+        presented: None,
         remembered: None,
     };
     let (device, _) = Device::issue(new, &long, &mut SysRng, at(300)).expect("entropy");

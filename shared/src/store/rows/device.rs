@@ -6,7 +6,7 @@ use super::rate_limit::{acts, list};
 use crate::{
     domain::{
         crypto::secret::Digest,
-        device::{Device, Devices, Remembered},
+        device::{Device, DeviceToken, Devices, Remembered},
         people::id::{ClientId, DeviceId, UserId},
         time::Timestamp,
     },
@@ -91,14 +91,16 @@ fn devices(record: &Devices) -> AttributeValue {
 fn device(device: &Device) -> Item {
     Writer::default()
         .with("id", bytes(*device.id.as_bytes()))
-        .with("digest", bytes(*device.digest.as_bytes()))
+        .with("digest", bytes(*device.token.digest.as_bytes()))
         .with("generation", number(device.generation))
         .with("client_id", text(device.client.as_str()))
         .with("added_at", time(device.added_at))
         .with("last_used_at", time(device.last_used_at))
-        .with("expires_at", time(device.expires_at))
+        .with("expires_at", time(device.token.expires_at))
         .with("failures", number(device.failures))
         .with("guesses", list(&device.guesses))
+        .with_some("previous_digest", device.previous.as_ref().map(|token| bytes(*token.digest.as_bytes())))
+        .with_some("previous_expires_at", device.previous.as_ref().map(|token| time(token.expires_at)))
         .with_some("remembered_until", device.remembered.map(|remembered| time(remembered.until)))
         .with_some("remembered_factors", device.remembered.map(|remembered| bytes(remembered.factors)))
         .item()
@@ -107,12 +109,12 @@ fn device(device: &Device) -> Item {
 fn read_device(row: Reader<'_>) -> Result<Device, Corrupt> {
     Ok(Device {
         id: DeviceId::from_bytes(row.bytes("id")?),
-        digest: Digest::from_bytes(row.bytes("digest")?).ok_or(Corrupt("digest"))?,
+        token: read_token(row, "digest", "expires_at")?,
+        previous: row.optional("previous_digest", |row, name| read_token(row, name, "previous_expires_at"))?,
         generation: row.number("generation")?,
         client: row.parsed("client_id", ClientId::parse)?,
         added_at: row.time("added_at")?,
         last_used_at: row.time("last_used_at")?,
-        expires_at: row.time("expires_at")?,
         failures: row.number("failures")?,
         guesses: acts(row, "guesses")?,
         remembered: row.optional("remembered_until", |row, name| {
@@ -121,5 +123,12 @@ fn read_device(row: Reader<'_>) -> Result<Device, Corrupt> {
                 factors: row.bytes("remembered_factors")?,
             })
         })?,
+    })
+}
+
+fn read_token(row: Reader<'_>, digest: &'static str, expires_at: &'static str) -> Result<DeviceToken, Corrupt> {
+    Ok(DeviceToken {
+        digest: Digest::from_bytes(row.bytes(digest)?).ok_or(Corrupt(digest))?,
+        expires_at: row.time(expires_at)?,
     })
 }

@@ -22,7 +22,7 @@ use crate::{
             key::tests::ring,
             secret::{Digest, Secret},
         },
-        device::{Device, Devices, Remembered},
+        device::{Device, DeviceToken, Devices, Remembered},
         idempotency::{Body, IdempotencyRecord, Issued},
         limits::rate_limit::Hit,
         mail::{
@@ -448,14 +448,18 @@ fn verifications_are_read_as_they_were_written() {
 fn devices_round_trip() {
     let user = UserId::from_bytes([1; 16]);
     is_kept(&Devices::none(user), None);
-    let device = |remembered| Device {
+    let device_token = |text: &str, seconds| DeviceToken {
+        digest: Digest::of(&Secret::new(text.into())),
+        expires_at: at(seconds),
+    };
+    let device = |remembered, previous| Device {
         id: DeviceId::from_bytes([2; 16]),
-        digest: Digest::of(&Secret::new("token".into())),
+        token: device_token("token", 30),
+        previous,
         generation: 3,
         client: ClientId::parse("heatclinic").expect("well-formed"),
         added_at: at(10),
         last_used_at: at(20),
-        expires_at: at(30),
         failures: 4,
         guesses: vec![Hit {
             at: at(15),
@@ -469,7 +473,10 @@ fn devices_round_trip() {
     };
     let devices = Devices {
         version: 6,
-        list: vec![device(None), device(Some(remembered))],
+        list: vec![
+            device(None, None),
+            device(Some(remembered), Some(device_token("earlier", 29))),
+        ],
         forget_at: at(30),
         ..Devices::none(user)
     };

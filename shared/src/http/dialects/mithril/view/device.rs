@@ -50,7 +50,7 @@ pub fn device_list(call: &Call, outcome: Outcome, devices: &[&Device]) -> Answer
             client_id: device.client.as_str().to_owned(),
             inserted_at: device.added_at.iso(),
             last_used_at: device.last_used_at.iso(),
-            expires_at: device.expires_at.iso(),
+            expires_at: device.token.expires_at.iso(),
             remembered_until: until.filter(|until| !until.is_expired(call.now)).map(Timestamp::iso),
         }
     };
