@@ -6,6 +6,7 @@ pub mod bucket;
 pub mod claim;
 pub mod client;
 pub mod domain;
+pub mod entity;
 pub mod factor;
 pub mod idempotency;
 pub mod otp;
