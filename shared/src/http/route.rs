@@ -251,6 +251,101 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "GET",
+        path: "/v2/Services/{service}/Entities",
+        function: "verify-entities",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}/Entities",
+        function: "verify-entities",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/Entities",
+        function: "verify-entities",
+    },
+    Route {
+        method: "DELETE",
+        path: "/v2/Services/{service}/Entities/{identity}",
+        function: "verify-entities",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Services/{service}/Entities/{identity}",
+        function: "verify-entities",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}/Entities/{identity}",
+        function: "verify-entities",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Services/{service}/Entities/{identity}/Challenges",
+        function: "verify-challenges",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}/Entities/{identity}/Challenges",
+        function: "verify-challenges",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/Entities/{identity}/Challenges",
+        function: "verify-challenges",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Services/{service}/Entities/{identity}/Challenges/{challenge}",
+        function: "verify-challenges",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}/Entities/{identity}/Challenges/{challenge}",
+        function: "verify-challenges",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/Entities/{identity}/Challenges/{challenge}",
+        function: "verify-challenges",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Services/{service}/Entities/{identity}/Factors",
+        function: "verify-factors",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}/Entities/{identity}/Factors",
+        function: "verify-factors",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/Entities/{identity}/Factors",
+        function: "verify-factors",
+    },
+    Route {
+        method: "DELETE",
+        path: "/v2/Services/{service}/Entities/{identity}/Factors/{factor}",
+        function: "verify-factors",
+    },
+    Route {
+        method: "GET",
+        path: "/v2/Services/{service}/Entities/{identity}/Factors/{factor}",
+        function: "verify-factors",
+    },
+    Route {
+        method: "HEAD",
+        path: "/v2/Services/{service}/Entities/{identity}/Factors/{factor}",
+        function: "verify-factors",
+    },
+    Route {
+        method: "POST",
+        path: "/v2/Services/{service}/Entities/{identity}/Factors/{factor}",
+        function: "verify-factors",
+    },
+    Route {
+        method: "GET",
         path: "/v2/Services/{service}/RateLimits",
         function: "verify-rate-limits",
     },

@@ -5,6 +5,7 @@
 pub mod accounts;
 pub mod audit;
 pub mod auth;
+pub mod entities;
 pub mod factors;
 pub mod idempotency;
 pub mod link_mails;
