@@ -1,7 +1,7 @@
 //! The OpenAPI description of the routes.
 
 use countersign_shared::http::dialects::verify::{
-    FactorBody, FactorChangeForm, FactorForm, FactorList, NewFactorBody, Paging, VerifyError,
+    EntityFactorBody, EntityFactorList, FactorChangeForm, FactorForm, NewEntityFactorBody, Paging, VerifyError,
 };
 
 use crate::document::prelude::*;
@@ -17,14 +17,14 @@ pub fn operation(route: &Route) -> OperationBuilder {
         ("POST", true) => {
             let operation = entity("verify-factors-create", "Create a factor", route)
                 .request_body(Some(form_with::<FactorForm>(&[])))
-                .response("201", json::<NewFactorBody>("It was created, with the entity if there was none"))
+                .response("201", json::<NewEntityFactorBody>("It was created, with the entity if there was none"))
                 .response("403", json::<VerifyError>("The type is not available"));
             forms(operation, "A parameter is not valid, or there are as many factors as there may be")
         }
         ("POST", false) => {
             let operation = one("verify-factors-update", "Change or verify a factor")
                 .request_body(Some(form_with::<FactorChangeForm>(&[])))
-                .response("200", json::<FactorBody>("As it is now: `unverified` after a wrong code"))
+                .response("200", json::<EntityFactorBody>("As it is now: `unverified` after a wrong code"))
                 .response("429", limited("Too many codes were compared"));
             forms(operation, "A parameter is not valid, or the factor was verified before")
         }
@@ -32,8 +32,8 @@ pub fn operation(route: &Route) -> OperationBuilder {
             .response("204", ResponseBuilder::new().description("It was deleted")),
         (_, true) => entity("verify-factors-list", "List factors", route)
             .parameters(Some(parameters::<Paging>()))
-            .response("200", json::<FactorList>("A page, in order of creation"))
+            .response("200", json::<EntityFactorList>("A page, in order of creation"))
             .response("400", json::<VerifyError>("A parameter is not valid")),
-        (_, false) => one("verify-factors-show", "Show a factor").response("200", json::<FactorBody>("It")),
+        (_, false) => one("verify-factors-show", "Show a factor").response("200", json::<EntityFactorBody>("It")),
     }
 }

@@ -16,9 +16,9 @@ pub use attempt::{
     attempts, read_attempt_filter,
 };
 pub use entity::{
-    ChallengeAnswerForm, ChallengeBody, ChallengeForm, ChallengeList, ChallengeQuery, EntityBody, EntityForm,
-    EntityList, EntityQuery, FactorBody, FactorChangeForm, FactorForm, FactorList, NewFactorBody, challenge,
-    challenges, entities, entity, factor, factors, new_factor,
+    ChallengeAnswerForm, ChallengeBody, ChallengeForm, ChallengeList, ChallengeQuery, EntityBody, EntityFactorBody,
+    EntityFactorList, EntityForm, EntityList, EntityQuery, FactorChangeForm, FactorForm, NewEntityFactorBody,
+    challenge, challenges, entities, entity, factor, factors, new_factor,
 };
 pub use form::Form;
 pub use page::{PageMeta, Paging};

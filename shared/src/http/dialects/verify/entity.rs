@@ -6,7 +6,9 @@ mod factor;
 pub use challenge::{
     ChallengeAnswerForm, ChallengeBody, ChallengeForm, ChallengeList, ChallengeQuery, challenge, challenges,
 };
-pub use factor::{FactorBody, FactorChangeForm, FactorForm, FactorList, NewFactorBody, factor, factors, new_factor};
+pub use factor::{
+    EntityFactorBody, EntityFactorList, FactorChangeForm, FactorForm, NewEntityFactorBody, factor, factors, new_factor,
+};
 
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};

@@ -161,7 +161,7 @@ impl FactorChangeForm {
 
 /// A factor.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct FactorBody {
+pub struct EntityFactorBody {
     /// Its SID.
     #[schema(pattern = "^YF[0-9a-f]{32}$")]
     sid: String,
@@ -191,7 +191,7 @@ pub struct FactorBody {
     /// `totp`.
     factor_type: &'static str,
     /// How its codes are computed.
-    config: FactorConfig,
+    config: EntityFactorConfig,
     /// Always `null`: metadata is not kept.
     metadata: (),
     /// Its address.
@@ -201,7 +201,7 @@ pub struct FactorBody {
 
 /// A factor that was just created: its secret is shown this once.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct NewFactorBody {
+pub struct NewEntityFactorBody {
     /// Its SID.
     #[schema(pattern = "^YF[0-9a-f]{32}$")]
     sid: String,
@@ -218,7 +218,7 @@ pub struct NewFactorBody {
     #[schema(pattern = "^[A-Za-z0-9-]{8,64}$")]
     identity: String,
     /// The secret.
-    binding: Binding,
+    binding: FactorBinding,
     /// Always `null`: options are for passkeys.
     options: (),
     /// When it was created.
@@ -235,7 +235,7 @@ pub struct NewFactorBody {
     /// `totp`.
     factor_type: &'static str,
     /// How its codes are computed.
-    config: FactorConfig,
+    config: EntityFactorConfig,
     /// Always `null`: metadata is not kept.
     metadata: (),
     /// Its address.
@@ -245,7 +245,7 @@ pub struct NewFactorBody {
 
 /// The secret of a factor.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Binding {
+pub struct FactorBinding {
     /// The secret in base32.
     #[schema(pattern = "^[A-Z2-7]{26,103}$")]
     secret: String,
@@ -256,7 +256,7 @@ pub struct Binding {
 
 /// How the codes of a factor are computed.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct FactorConfig {
+pub struct EntityFactorConfig {
     /// The hash function.
     #[schema(pattern = "^sha(1|256|512)$")]
     alg: &'static str,
@@ -271,7 +271,7 @@ pub struct FactorConfig {
     time_step: u64,
 }
 
-impl FactorBody {
+impl EntityFactorBody {
     fn of(service: &Service, id: &EntityId, entity: &Entity, factor: &Factor, urls: &Urls<'_>) -> Self {
         let Parameters {
             algorithm,
@@ -293,7 +293,7 @@ impl FactorBody {
                 false => "unverified",
             },
             factor_type: "totp",
-            config: FactorConfig {
+            config: EntityFactorConfig {
                 alg: algorithm.name(),
                 skew,
                 code_length: digits,
@@ -307,8 +307,8 @@ impl FactorBody {
 
 /// A page of factors.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct FactorList {
-    factors: Vec<FactorBody>,
+pub struct EntityFactorList {
+    factors: Vec<EntityFactorBody>,
     meta: PageMeta,
 }
 
@@ -321,7 +321,7 @@ pub fn new_factor(
     urls: &Urls<'_>,
 ) -> Answer {
     let uri = factor.parameters.uri(secret, service.totp_issuer(), factor.name.as_str());
-    let FactorBody {
+    let EntityFactorBody {
         sid,
         account_sid,
         service_sid,
@@ -335,14 +335,14 @@ pub fn new_factor(
         config,
         metadata,
         url,
-    } = FactorBody::of(service, id, entity, factor, urls);
-    let body = NewFactorBody {
+    } = EntityFactorBody::of(service, id, entity, factor, urls);
+    let body = NewEntityFactorBody {
         sid,
         account_sid,
         service_sid,
         entity_sid,
         identity,
-        binding: Binding {
+        binding: FactorBinding {
             secret: secret.to_base32().expose().to_owned(),
             uri: uri.expose().to_owned(),
         },
@@ -368,15 +368,15 @@ pub fn factor(
     factor: &Factor,
     urls: &Urls<'_>,
 ) -> Answer {
-    Answer::json(200, outcome, &FactorBody::of(service, id, entity, factor, urls))
+    Answer::json(200, outcome, &EntityFactorBody::of(service, id, entity, factor, urls))
 }
 
 /// 200: a page of the factors of an entity.
 #[must_use]
 pub fn factors(page: Paging, service: &Service, record: &EntityRecord, entity: &Entity, urls: &Urls<'_>) -> Answer {
     let (id, all) = (&record.id, &entity.factors);
-    let body = FactorList {
-        factors: page.of(all).iter().map(|factor| FactorBody::of(service, id, entity, factor, urls)).collect(),
+    let body = EntityFactorList {
+        factors: page.of(all).iter().map(|factor| EntityFactorBody::of(service, id, entity, factor, urls)).collect(),
         meta: page.meta(&urls.factors(id), "factors", all.len()),
     };
     Answer::json(200, Outcome::EntityFactorsListed, &body)
