@@ -61,7 +61,7 @@ impl Challenges {
         let (request, code, hit) = (form.request(sid), form.code.as_ref(), call.hit());
         let is_made = |found: &EntityRecord| found.challenge(sid, call.now).is_some();
         let changed = self.changes.change(call, opened, is_made, |record| {
-            let guessed = record.create_challenge(&self.policy, &keys, request, code, &hit)?;
+            let guessed = record.create_challenge(&self.policy, &keys, request, code, (&hit, &mut SysRng))?;
             let mut acts = vec![(Outcome::ChallengeCreated, sid.log_name())];
             acts.extend(approval(&guessed, sid));
             Ok(Decided::guessed(guessed, acts))
@@ -85,7 +85,7 @@ impl Challenges {
             opened,
             |found| counts(found, call),
             |record| {
-                let guessed = record.answer_challenge(&self.policy, &keys, sid, &form.code, &hit)?;
+                let guessed = record.answer_challenge(&self.policy, &keys, sid, &form.code, (&hit, &mut SysRng))?;
                 let acts = approval(&guessed, sid).into_iter().collect();
                 Ok(Decided::guessed(guessed, acts))
             },

@@ -111,7 +111,7 @@ impl Factors {
             let Some(code) = code else {
                 return Ok(Decided::changed(record, acts));
             };
-            let guessed = record.verify_factor(&self.policy, &keys, sid, code, &call.hit())?;
+            let guessed = record.verify_factor(&self.policy, &keys, sid, code, (&call.hit(), &mut SysRng))?;
             if guessed.is_right == Some(true) {
                 acts.push((Outcome::EntityFactorVerified, sid.log_name()));
             }

@@ -2,7 +2,7 @@
 
 use rand::TryCryptoRng;
 
-use super::{EntityId, Refused};
+use super::parts::{EntityId, Refused};
 use crate::domain::{
     crypto::{
         encryption::Encrypted,
@@ -113,17 +113,28 @@ impl Factor {
         })
     }
 
-    /// The step whose code was given, if its code is accepted now.
-    pub(super) fn matching(
+    /// The factor after its code was given, if it is accepted now: the step is used up, and the secret is encrypted with
+    /// the newest key.
+    pub(super) fn accepting(
         &self,
         id: &EntityId,
         keys: &Keyring<TotpSecrets>,
         given: &str,
-        now: Timestamp,
-    ) -> Result<Option<Step>, Refused> {
-        let secret = self.secret.open(keys, &context(id, &self.sid)).map_err(|_| Refused::Unreadable)?;
-        let secret = TotpSecret::parse(secret.expose()).ok_or(Refused::Unreadable)?;
-        Ok(self.parameters.matching(&secret, given, self.last_step, now))
+        (now, rng): (Timestamp, &mut impl TryCryptoRng),
+    ) -> Result<Option<Self>, Refused> {
+        let context = context(id, &self.sid);
+        let text = self.secret.open(keys, &context).map_err(|_| Refused::Unreadable)?;
+        let secret = TotpSecret::parse(text.expose()).ok_or(Refused::Unreadable)?;
+        let Some(step) = self.parameters.matching(&secret, given, self.last_step, now) else {
+            return Ok(None);
+        };
+        let mut next = self.clone();
+        next.last_step = Some(step);
+        if next.secret.key != keys.signing().id() {
+            // Without entropy the old key still decrypts it.
+            next.secret = Encrypted::close(keys, &context, &text, rng).unwrap_or(next.secret);
+        }
+        Ok(Some(next))
     }
 
     pub(super) fn set(&mut self, change: &FactorChange, now: Timestamp) {

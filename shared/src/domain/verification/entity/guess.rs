@@ -1,6 +1,13 @@
 //! Comparing codes. A guess is one compared code, right or wrong, and is counted in the entity's ledger.
 
-use super::{Challenge, ChallengeRequest, ChallengeStatus, EntityRecord, Factor, MOST_CHALLENGES, Refused};
+use rand::TryCryptoRng;
+
+use super::{
+    challenge::{Challenge, ChallengeRequest, ChallengeStatus, MOST_CHALLENGES},
+    factor::Factor,
+    parts::Refused,
+    record::EntityRecord,
+};
 use crate::domain::{
     crypto::{
         key::{Keyring, TotpSecrets},
@@ -8,7 +15,6 @@ use crate::domain::{
     },
     limits::rate_limit::{Hit, RateLimit, RateLimited, Window},
     time::Timestamp,
-    totp::Step,
     verification::{
         policy::VerificationPolicy,
         sid::{ChallengeSid, FactorSid},
@@ -51,7 +57,7 @@ impl EntityRecord {
         keys: &Keyring<TotpSecrets>,
         sid: FactorSid,
         code: &TotpCode,
-        act: &Hit,
+        (act, rng): (&Hit, &mut impl TryCryptoRng),
     ) -> Result<Guessed, Refused> {
         let factor = self.factor(sid).ok_or(Refused::NotFound)?;
         if factor.is_verified {
@@ -59,25 +65,25 @@ impl EntityRecord {
         }
         let failures = failures(policy).spend(&factor.failures, act).map_err(Refused::FactorLimited)?;
         let ledger = self.ledger.compare(policy, act).map_err(Refused::FactorLimited)?;
-        let step = factor.matching(&self.id, keys, code.0.expose(), act.at)?;
+        let accepted = factor.accepting(&self.id, keys, code.0.expose(), (act.at, rng))?;
+        let is_right = Some(accepted.is_some());
         let mut next = Self {
             ledger,
             ..self.following(act.at)
         };
         let factor = next.factor_mut(sid).expect("it was found");
-        match step {
-            Some(_) => {
-                factor.is_verified = true;
-                factor.failures = Vec::new();
-                factor.updated_at = act.at;
-                factor.last_step = step;
+        match accepted {
+            Some(accepted) => {
+                *factor = Factor {
+                    is_verified: true,
+                    failures: Vec::new(),
+                    updated_at: act.at,
+                    ..accepted
+                };
             }
             None => factor.failures = failures,
         }
-        Ok(Guessed {
-            next,
-            is_right: Some(step.is_some()),
-        })
+        Ok(Guessed { next, is_right })
     }
 
     /// Creates a challenge, and compares a code with it if one is given.
@@ -91,7 +97,7 @@ impl EntityRecord {
         keys: &Keyring<TotpSecrets>,
         request: ChallengeRequest,
         code: Option<&TotpCode>,
-        act: &Hit,
+        (act, rng): (&Hit, &mut impl TryCryptoRng),
     ) -> Result<Guessed, Refused> {
         let now = act.at;
         if self.entity.is_none() {
@@ -108,7 +114,7 @@ impl EntityRecord {
         }
         entity.challenges.push(request.created(now));
         match code {
-            Some(code) => next.compared(policy, keys, request.sid, code, act),
+            Some(code) => next.compared(policy, keys, request.sid, code, (act, rng)),
             None => Ok(Guessed { next, is_right: None }),
         }
     }
@@ -124,7 +130,7 @@ impl EntityRecord {
         keys: &Keyring<TotpSecrets>,
         sid: ChallengeSid,
         code: &TotpCode,
-        act: &Hit,
+        (act, rng): (&Hit, &mut impl TryCryptoRng),
     ) -> Result<Guessed, Refused> {
         let challenge = self.challenge(sid, act.at).ok_or(Refused::NotFound)?;
         match challenge.status(act.at) {
@@ -136,7 +142,7 @@ impl EntityRecord {
             let retry_after = challenge.expires_at.seconds() - act.at.seconds();
             return Err(Refused::ChallengeLimited(RateLimited { retry_after }));
         }
-        self.following(act.at).compared(policy, keys, sid, code, act)
+        self.following(act.at).compared(policy, keys, sid, code, (act, rng))
     }
 
     /// The record, in which the challenge is pending, after a code was compared with it. The right one approves it, and
@@ -147,35 +153,26 @@ impl EntityRecord {
         keys: &Keyring<TotpSecrets>,
         sid: ChallengeSid,
         code: &TotpCode,
-        act: &Hit,
+        (act, rng): (&Hit, &mut impl TryCryptoRng),
     ) -> Result<Guessed, Refused> {
         let ledger = self.ledger.compare(policy, act).map_err(Refused::ChallengeLimited)?;
         let challenge = self.challenge(sid, act.at).expect("it is pending");
         let factor = self.factor(challenge.factor).expect("a factor is deleted with its challenges");
-        let step = factor.matching(&self.id, keys, code.0.expose(), act.at)?;
+        let accepted = factor.accepting(&self.id, keys, code.0.expose(), (act.at, rng))?;
+        let is_right = Some(accepted.is_some());
         let mut next = Self { ledger, ..self };
-        if let Some(entity) = &mut next.entity {
-            let is_it = |challenge: &&mut Challenge| challenge.sid == sid;
-            let challenge = entity.challenges.iter_mut().find(is_it).expect("it is pending");
-            challenge.updated_at = act.at;
-            match step {
-                Some(step) => {
-                    challenge.approved_at = Some(act.at);
-                    use_up(&mut entity.factors, challenge.factor, step);
-                }
-                None => challenge.wrong += 1,
-            }
+        if let Some(accepted) = accepted {
+            let factor = next.factor_mut(accepted.sid).expect("it was found");
+            *factor = accepted;
         }
-        Ok(Guessed {
-            next,
-            is_right: Some(step.is_some()),
-        })
-    }
-}
-
-fn use_up(factors: &mut [Factor], sid: FactorSid, step: Step) {
-    for factor in factors.iter_mut().filter(|factor| factor.sid == sid) {
-        factor.last_step = Some(step);
+        let entity = next.entity.as_mut().expect("it has a factor");
+        let challenge = entity.challenges.iter_mut().find(|challenge| challenge.sid == sid).expect("it is pending");
+        challenge.updated_at = act.at;
+        match is_right {
+            Some(true) => challenge.approved_at = Some(act.at),
+            Some(false) | None => challenge.wrong += 1,
+        }
+        Ok(Guessed { next, is_right })
     }
 }
 

@@ -3,8 +3,13 @@ use rand::rngs::SysRng;
 use super::*;
 use crate::domain::{
     crypto::key::{Keyring, TotpSecrets, tests::ring},
-    limits::rate_limit::{Hit, RateLimit, Window},
+    limits::rate_limit::{Hit, RateLimit, RateLimited, Window},
+    time::Timestamp,
     totp::{Algorithm, Parameters, Step, TotpSecret},
+    verification::{
+        policy::VerificationPolicy,
+        sid::{ChallengeSid, EntitySid, FactorSid, ServiceSid},
+    },
 };
 
 /// The step in which the tests begin, and its first second.
@@ -85,7 +90,7 @@ fn unverified() -> (EntityRecord, FactorSid) {
 /// An entity with a factor that the code of the first step has verified.
 fn verified() -> (EntityRecord, FactorSid) {
     let (record, sid) = unverified();
-    let guessed = record.verify_factor(&policy(), &keys(), sid, &code(0), &hit(0)).expect("compared");
+    let guessed = record.verify_factor(&policy(), &keys(), sid, &code(0), (&hit(0), &mut SysRng)).expect("compared");
     assert_eq!(guessed.is_right, Some(true));
     (guessed.next, sid)
 }
@@ -102,11 +107,11 @@ fn create(
         factor,
         expires_at: at(seconds).deadline(DEFAULT_LIFE),
     };
-    record.create_challenge(&policy(), &keys(), request, code, &hit(seconds))
+    record.create_challenge(&policy(), &keys(), request, code, (&hit(seconds), &mut SysRng))
 }
 
 fn answer(record: EntityRecord, byte: u8, code: &TotpCode, seconds: u64) -> Result<Guessed, Refused> {
-    record.answer_challenge(&policy(), &keys(), sid(byte), code, &hit(seconds))
+    record.answer_challenge(&policy(), &keys(), sid(byte), code, (&hit(seconds), &mut SysRng))
 }
 
 #[track_caller]
@@ -209,13 +214,13 @@ fn an_entity_has_20_factors_at_most() {
 fn the_code_that_verifies_a_factor_uses_up_its_step() {
     let (record, factor) = unverified();
     refused(create(record.clone(), factor, 1, Some(&code(0)), 0), Refused::FactorNotVerified);
-    let record = next(record.verify_factor(&policy(), &keys(), factor, &wrong(), &hit(0)), Some(false));
+    let record = next(record.verify_factor(&policy(), &keys(), factor, &wrong(), (&hit(0), &mut SysRng)), Some(false));
     assert!(!record.factor(factor).expect("it").is_verified);
-    let record = next(record.verify_factor(&policy(), &keys(), factor, &code(0), &hit(1)), Some(true));
+    let record = next(record.verify_factor(&policy(), &keys(), factor, &code(0), (&hit(1), &mut SysRng)), Some(true));
     let found = record.factor(factor).expect("it");
     assert_eq!((found.is_verified, found.last_step, found.failures.len()), (true, Some(Step::new(STEP)), 0));
     refused(
-        record.clone().verify_factor(&policy(), &keys(), factor, &code(1), &hit(2)),
+        record.clone().verify_factor(&policy(), &keys(), factor, &code(1), (&hit(2), &mut SysRng)),
         Refused::AlreadyVerified,
     );
     let record = next(create(record, factor, 1, Some(&code(0)), 3), Some(false));
@@ -227,15 +232,18 @@ fn the_code_that_verifies_a_factor_uses_up_its_step() {
 fn five_wrong_codes_pause_the_verification_of_a_factor() {
     let (mut record, factor) = unverified();
     for seconds in 0..5 {
-        record = next(record.verify_factor(&policy(), &keys(), factor, &wrong(), &hit(seconds)), Some(false));
+        record = next(
+            record.verify_factor(&policy(), &keys(), factor, &wrong(), (&hit(seconds), &mut SysRng)),
+            Some(false),
+        );
     }
     for (seconds, retry_after) in [(5, 595), (599, 1)] {
         refused(
-            record.clone().verify_factor(&policy(), &keys(), factor, &code(0), &hit(seconds)),
+            record.clone().verify_factor(&policy(), &keys(), factor, &code(0), (&hit(seconds), &mut SysRng)),
             Refused::FactorLimited(RateLimited { retry_after }),
         );
     }
-    next(record.verify_factor(&policy(), &keys(), factor, &code(20), &hit(600)), Some(true));
+    next(record.verify_factor(&policy(), &keys(), factor, &code(20), (&hit(600), &mut SysRng)), Some(true));
 }
 
 #[test]
@@ -258,7 +266,7 @@ fn another_factor_with_the_same_secret_does_not_share_steps_but_the_ledger() {
     let other = factor();
     let sid = other.sid;
     let record = record.add_factor(entity_sid(), other, at(0)).expect("room");
-    let record = next(record.verify_factor(&policy(), &keys(), sid, &code(0), &hit(1)), Some(true));
+    let record = next(record.verify_factor(&policy(), &keys(), sid, &code(0), (&hit(1), &mut SysRng)), Some(true));
     assert_eq!(record.ledger.0.len(), 2);
 }
 
@@ -336,8 +344,11 @@ fn the_ledger_counts_every_compared_code_and_survives_factors_and_entities() {
         let other = self::factor();
         let sid = other.sid;
         let record = record.add_factor(entity_sid(), other, at(34)).expect("room");
-        let verify =
-            |seconds| record.clone().verify_factor(&policy(), &keys(), sid, &code(seconds / 30), &hit(seconds));
+        let verify = |seconds| {
+            record
+                .clone()
+                .verify_factor(&policy(), &keys(), sid, &code(seconds / 30), (&hit(seconds), &mut SysRng))
+        };
         for seconds in [35, 86_399] {
             refused(verify(seconds), Refused::FactorLimited(limited(seconds)));
         }
@@ -352,7 +363,10 @@ fn what_does_not_exist_is_refused_without_counting() {
     refused(create(record.clone(), FactorSid::from_bytes([9; 16]), 1, Some(&code(1)), 30), Refused::NoFactor);
     refused(answer(record.clone(), 1, &code(1), 30), Refused::NotFound);
     let none = FactorSid::from_bytes([9; 16]);
-    refused(record.clone().verify_factor(&policy(), &keys(), none, &code(1), &hit(30)), Refused::NotFound);
+    refused(
+        record.clone().verify_factor(&policy(), &keys(), none, &code(1), (&hit(30), &mut SysRng)),
+        Refused::NotFound,
+    );
     assert_eq!(record.clone().change_factor(none, &FactorChange::default(), at(30)), Err(Refused::NotFound));
     // A factor is deleted with its challenges.
     let record = next(create(record, factor, 1, None, 30), None);
@@ -364,7 +378,9 @@ fn what_does_not_exist_is_refused_without_counting() {
 fn a_secret_of_another_factor_identity_or_service_does_not_decrypt() {
     let (record, sid) = unverified();
     let verify = |record: EntityRecord, keys: &Keyring<TotpSecrets>| {
-        record.verify_factor(&policy(), keys, sid, &code(0), &hit(0)).map(|guessed| guessed.is_right)
+        record
+            .verify_factor(&policy(), keys, sid, &code(0), (&hit(0), &mut SysRng))
+            .map(|guessed| guessed.is_right)
     };
     assert_eq!(verify(record.clone(), &keys()), Ok(Some(true)));
     let other_id = |id: EntityId| EntityRecord { id, ..record.clone() };
@@ -409,4 +425,26 @@ fn changed_parameters_do_not_accept_a_moment_twice() {
     }
     let same = record.clone().change_factor(sid, &FactorChange::default(), at(9)).expect("it exists");
     assert_eq!(same.factor(sid).map(|factor| factor.parameters), Some(Parameters::APP));
+}
+
+#[test]
+fn an_accepted_code_encrypts_the_secret_with_the_newest_key() {
+    let (record, sid) = verified();
+    let secret_of = |record: &EntityRecord| record.factor(sid).expect("it").secret.clone();
+    let (before, both) = (secret_of(&record), ring::<TotpSecrets>(&[1, 2]));
+    let request = |byte| ChallengeRequest {
+        sid: self::sid(byte),
+        factor: sid,
+        expires_at: at(400),
+    };
+    let create = |record: EntityRecord, byte, code: &TotpCode| {
+        let keys = if byte < 3 { &both } else { &ring(&[2]) };
+        record.create_challenge(&policy(), keys, request(byte), Some(code), (&hit(30), &mut SysRng))
+    };
+    let record = next(create(record, 1, &wrong()), Some(false));
+    assert_eq!(secret_of(&record), before);
+    let record = next(create(record, 2, &code(1)), Some(true));
+    assert_eq!((before.key, secret_of(&record).key), (1, 2));
+    // The old key is no longer needed.
+    next(create(record, 3, &code(2)), Some(true));
 }

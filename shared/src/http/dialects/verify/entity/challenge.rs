@@ -30,7 +30,7 @@ pub struct ChallengeForm {
     #[schema(rename = "FactorSid", value_type = String, pattern = "^YF[0-9a-fA-F]{32}$")]
     factor: FactorSid,
     /// When it expires (RFC 3339): in five minutes by default, in an hour at most.
-    #[schema(rename = "ExpirationDate", value_type = Option<String>, format = DateTime)]
+    #[schema(rename = "ExpirationDate", value_type = Option<String>, pattern = r"^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$", example = "2026-11-26T13:00:00Z")]
     expires_at: Timestamp,
     /// A code of the app, which approves the challenge at once.
     #[schema(rename = "AuthPayload", value_type = Option<String>, pattern = "^[0-9]{3,8}$", example = "123456")]
