@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::support::{
+    entities::IDENTITY,
     factors::person_awaiting_phone,
     login::{password_grant, token_in},
     mithril::{API, TOKENS},
@@ -97,6 +98,45 @@ async fn verifications_make_their_expected_number_of_calls() {
     check(&world, "show a verification", 1, 0).await;
     app.request(&world, "POST", &path).form(&[("Status", "canceled")]).send().await.ok(200);
     check(&world, "cancel a verification", 2, 1).await;
+}
+
+#[tokio::test]
+async fn factors_of_entities_make_their_expected_calls() {
+    let world = World::new().await;
+    let app = world.application();
+    world.invocations().await;
+    let device = app.device(&world, IDENTITY).await;
+    check_calls(&world, "create a factor and its entity", &[READ, TOGETHER]).await;
+    let code = device.code(&world, -1).await;
+    device.verify(&world, &app, "0000000").await.ok(200);
+    check_calls(&world, "verify a factor, wrong code", &[READ, TOGETHER]).await;
+    device.verify(&world, &app, &code).await.ok(200);
+    check_calls(&world, "verify a factor", &[READ, TOGETHER]).await;
+    device.challenge(&world, &app, Some("0000000")).await;
+    check_calls(&world, "create a challenge with a wrong code", &[READ, TOGETHER]).await;
+    let code = device.code(&world, 0).await;
+    assert_eq!(device.challenge(&world, &app, Some(&code)).await["status"], "approved");
+    check_calls(&world, "create a challenge with the right code", &[READ, TOGETHER]).await;
+    let open = device.challenge(&world, &app, None).await;
+    check_calls(&world, "create a challenge", &[READ, TOGETHER]).await;
+    let code = device.code(&world, 1).await;
+    device.answer(&world, &app, &open, &code).await.ok(200);
+    check_calls(&world, "answer a challenge", &[READ, TOGETHER]).await;
+    assert_eq!(device.answer(&world, &app, &open, &code).await.status, 400);
+    check_calls(&world, "answer an approved challenge", &[READ]).await;
+    for path in [
+        device.entity.clone(),
+        device.path(),
+        format!("{}/Factors", device.entity),
+        format!("{}/Challenges", device.entity),
+    ] {
+        app.request(&world, "GET", &path).send().await.ok(200);
+        check_calls(&world, "read", &[READ]).await;
+    }
+    app.request(&world, "GET", "/Entities").send().await.ok(200);
+    check_calls(&world, "list entities", &[READ, "Query"]).await;
+    app.request(&world, "DELETE", &device.entity).send().await.is(204, "");
+    check_calls(&world, "delete an entity", &[READ, TOGETHER]).await;
 }
 
 #[tokio::test]

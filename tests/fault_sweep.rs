@@ -75,6 +75,8 @@ const FLOWS: [&[Flow]; 6] = [
         Flow::StartByMail,
         Flow::CheckCode,
         Flow::CancelVerification,
+        Flow::VerifyFactor,
+        Flow::AnswerWithCode,
     ],
 ];
 
@@ -266,7 +268,7 @@ async fn refused_after_effect(
         Flow::ConfirmRegistration => 404,
         Flow::ApproveFactor => 401,
         Flow::MakeUser => 422,
-        Flow::ConsumePasscode => 400,
+        Flow::ConsumePasscode | Flow::VerifyFactor => 400,
         Flow::RevokePin | Flow::CheckCode | Flow::CancelVerification => 404,
         Flow::CreateFactor | Flow::DisableFactor | Flow::EnableFactor | Flow::Block | Flow::Unblock => 409,
         _ => 0,

@@ -91,5 +91,8 @@ mod verification_faults;
 mod verification_limits;
 mod verification_races;
 mod verify_accounts;
+mod verify_challenges;
+mod verify_entities;
+mod verify_factors;
 mod verify_rate_limits;
 mod verify_services;

@@ -1,5 +1,5 @@
 //! The Verify dialect as the vendor's official clients see it: their latest versions, unchanged but for the base URL, run
-//! the whole life of services, verifications, rate limits and attempts, with their typed errors (docs/contract.md,
+//! the whole life of services, verifications, rate limits, attempts and entities, with their typed errors (docs/contract.md,
 //! Verify).
 
 use crate::support::world::World;

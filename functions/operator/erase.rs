@@ -49,6 +49,7 @@ const STAYS: &[&str] = &[
      24 hours",
     "BudgetsTable: what is counted of networks, domains and the usernames of passcodes, as digests, for 30 days at most; and of \
      the mail address and the numbers, for calls that were under way or come from now on, for a year at most",
+    "EntitiesTable: entities are users of applications, under the applications' own names, which delete them",
     "VerificationsTable and AttemptsTable: they name no user; a number or an address is encrypted in them, and expires 30 days \
      after its last verification",
     "logs: the user's id, and masked addresses and numbers, for LogRetentionDays",

@@ -112,4 +112,6 @@ pub enum Denied {
     WrongSecret,
     /// The account has no such service.
     NoService,
+    /// The service has no entity of that name.
+    NoEntity,
 }

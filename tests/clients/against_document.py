@@ -39,7 +39,7 @@ EXCEPTIONS = [
 ]
 
 # The operations of the document that this product has, by their paths.
-OFFERED = re.compile(r"/v2/(Services(/\{\w+\}(/(Verifications|VerificationCheck|RateLimits)\b.*)?)?|Attempts.*)")
+OFFERED = re.compile(r"/v2/(Services(/\{\w+\}(/(Verifications|VerificationCheck|RateLimits|Entities)\b.*)?)?|Attempts.*)(?<!/Notifications)")
 
 
 class Recorder(BaseHTTPRequestHandler):

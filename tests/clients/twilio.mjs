@@ -10,6 +10,7 @@
 // node_modules, if it is another than this one.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 
@@ -449,6 +450,90 @@ async function attemptsAreListedAndCounted() {
   assert.deepEqual(await V2.verificationAttempts.list({ verifyServiceSid, dateCreatedAfter }), []);
 }
 
+/** The code of a factor at a step, counted from the current one of the local clock (RFC 6238, SHA-1, 30 seconds, 6 digits). */
+async function totp({ binding }, steps = 0) {
+  const bits = [...binding.secret].map((symbol) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(symbol).toString(2).padStart(5, "0"));
+  const key = Buffer.from(bits.join("").match(/.{8}/g).map((byte) => Number.parseInt(byte, 2)));
+  const counter = Buffer.alloc(8);
+  const seconds = Math.floor(new Date((await local("clock")).now).getTime() / 1000);
+  counter.writeBigUInt64BE(BigInt(Math.floor(seconds / 30) + steps));
+  const digest = createHmac("sha1", key).update(counter).digest();
+  const word = digest.readUInt32BE(digest.at(-1) & 15) & 0x7fffffff;
+  return String(word % 1_000_000).padStart(6, "0");
+}
+
+const newIdentity = () => `npm-${String(next++).padStart(8, "0")}`;
+
+async function newFactor(service, identity) {
+  const entity = V2.services(service.sid).entities(identity);
+  return [entity, await entity.newFactors.create({ friendlyName: "Phone", factorType: "totp" })];
+}
+
+async function anEntityHasALife() {
+  const [service, identity] = [await newService(), newIdentity()];
+  const { entities } = V2.services(service.sid);
+  const made = await entities.create({ identity });
+  isSid(made.sid, "YE");
+  await isNow(made.dateCreated);
+  assert.deepEqual([made.identity, made.serviceSid, made.url], [identity, service.sid, `${service.url}/Entities/${identity}`]);
+  assert.equal((await entities(identity).fetch()).sid, made.sid);
+  await throws(400, 60200, () => entities.create({ identity }));
+  const others = [identity];
+  for (let n = 0; n < 3; n += 1) others.push((await entities.create({ identity: newIdentity() })).identity);
+  for (const pageSize of [1, 3, 50]) {
+    assert.deepEqual((await entities.list({ pageSize })).map((found) => found.identity), others.sort());
+  }
+  assert.equal(await entities(identity).remove(), true);
+  await throws(404, 20404, () => entities(identity).fetch());
+  assert.equal((await entities.list()).length, 3);
+}
+
+async function aFactorIsCreatedVerifiedChangedAndDeleted() {
+  const [service, identity] = [await newService({ friendlyName: "Shop" }), newIdentity()];
+  const [entity, made] = await newFactor(service, identity);
+  isSid(made.sid, "YF");
+  assert.deepEqual([made.identity, made.friendlyName, made.factorType, made.status], [identity, "Phone", "totp", "unverified"]);
+  assert.deepEqual(made.config, { alg: "sha1", skew: 1, code_length: 6, time_step: 30 });
+  assert.ok(made.binding.uri.startsWith(`otpauth://totp/Shop:Phone?secret=${made.binding.secret}&`), made.binding.uri);
+  const factor = entity.factors(made.sid);
+  assert.equal((await factor.update({ authPayload: otherThan(await totp(made)) })).status, "unverified");
+  assert.equal((await factor.update({ authPayload: await totp(made) })).status, "verified");
+  await throws(400, 60200, async () => factor.update({ authPayload: await totp(made, 1) }));
+  const changed = await factor.update({ friendlyName: "Tablet", "config.skew": 2 });
+  assert.equal(changed.friendlyName, "Tablet");
+  const read = await factor.fetch();
+  assert.deepEqual([read.friendlyName, read.status, read.binding], ["Tablet", "verified", undefined]);
+  assert.deepEqual((await entity.factors.list()).map((found) => found.sid), [made.sid]);
+  assert.equal(await factor.remove(), true);
+  await throws(404, 20404, () => factor.fetch());
+  await throws(403, 60204, () => entity.newFactors.create({ friendlyName: "Phone", factorType: "push" }));
+}
+
+async function aChallengeIsApprovedOnceByOneCode() {
+  const [entity, made] = await newFactor(await newService(), newIdentity());
+  const factorSid = made.sid;
+  await throws(403, 60311, async () => entity.challenges.create({ factorSid, authPayload: await totp(made) }));
+  await entity.factors(factorSid).update({ authPayload: await totp(made, -1) });
+  const begun = await entity.challenges.create({ factorSid });
+  isSid(begun.sid, "YC");
+  assert.deepEqual([begun.factorSid, begun.status, begun.respondedReason], [factorSid, "pending", "none"]);
+  assert.equal(begun.expirationDate - begun.dateCreated, 300_000);
+  const challenge = entity.challenges(begun.sid);
+  assert.equal((await challenge.update({ authPayload: otherThan(await totp(made)) })).status, "pending");
+  const authPayload = await totp(made);
+  const approved = await challenge.update({ authPayload });
+  assert.equal(approved.status, "approved");
+  await isNow(approved.dateResponded);
+  await throws(400, 60306, () => challenge.update({ authPayload }));
+  const replayed = await entity.challenges.create({ factorSid, authPayload });
+  assert.equal(replayed.status, "pending");
+  assert.equal((await entity.challenges.create({ factorSid, authPayload: await totp(made, 1) })).status, "approved");
+  assert.deepEqual((await entity.challenges.list({ status: "pending" })).map((found) => found.sid), [replayed.sid]);
+  assert.equal((await entity.challenges.list({ factorSid, order: "desc", pageSize: 1 }))[2].sid, begun.sid);
+  await advance(301);
+  await throws(403, 60323, async () => entity.challenges(replayed.sid).update({ authPayload: await totp(made) }));
+}
+
 // ---- Running them ---------------------------------------------------------------------------------------------------------
 
 const CHECKS = [
@@ -472,6 +557,9 @@ const CHECKS = [
   aMessageHasItsLanguageNameWarningAndApp,
   aRateLimitHasALifeAndLimitsItsValues,
   attemptsAreListedAndCounted,
+  anEntityHasALife,
+  aFactorIsCreatedVerifiedChangedAndDeleted,
+  aChallengeIsApprovedOnceByOneCode,
 ];
 
 const wanted = process.argv.length > 3 ? process.argv.slice(3) : CHECKS.map((one) => one.name);

@@ -25,6 +25,7 @@ os.environ["NO_PROXY"] = "127.0.0.1,localhost"
 LOCAL = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 try:
+    import pyotp
     from twilio.base.exceptions import TwilioException, TwilioRestException
     from twilio.rest import Client
 except ImportError as missing:
@@ -459,6 +460,134 @@ def attempts_are_listed_and_counted():
     equal(attempts.list(verify_service_sid=service.sid, date_created_after=later), [])
 
 
+def new_identity():
+    return f"life-{next(NUMBERS):08}"
+
+
+def new_factor(service, identity, **options):
+    """A factor, and an independent implementation of its app."""
+    factors = V2.services(service.sid).entities(identity).new_factors
+    made = factors.create(friendly_name="Phone", factor_type="totp", **options)
+    return made, pyotp.parse_uri(made.binding["uri"])
+
+
+def totp(app, steps=0):
+    """The code of a step, counted from the current one of the local clock."""
+    now = datetime.fromisoformat(local("clock")["now"].replace("Z", "+00:00"))
+    return app.at(now, counter_offset=steps)
+
+
+def an_entity_has_a_life():
+    service, identity = new_service(), new_identity()
+    entities = V2.services(service.sid).entities
+    made = entities.create(identity=identity)
+    is_sid(made.sid, "YE")
+    is_now(made.date_created)
+    equal((made.identity, made.service_sid, made.account_sid), (identity, service.sid, VERIFY["account_sid"]))
+    equal(made.url, f"{service.url}/Entities/{identity}")
+    equal(made.links, {"factors": f"{made.url}/Factors", "new_factors": f"{made.url}/Factors", "challenges": f"{made.url}/Challenges"})
+    equal(entities(identity).fetch().sid, made.sid)
+    raises(400, 60200, entities.create, identity=identity)
+    raises(400, 60200, entities.create, identity="short")
+    others = sorted([identity] + [entities.create(identity=new_identity()).identity for _ in range(3)])
+    for size in [1, 3, 50]:
+        equal([found.identity for found in entities.list(page_size=size)], others, f"pages of {size}")
+    equal(len(entities.list(limit=2)), 2)
+    equal(entities(identity).delete(), True)
+    raises(404, 20404, entities(identity).fetch)
+    equal(len(entities.list()), 3)
+
+
+def a_factor_is_created_verified_changed_and_deleted():
+    service, identity = new_service("Shop"), new_identity()
+    made, app = new_factor(service, identity)
+    entity = V2.services(service.sid).entities(identity)
+    is_sid(made.sid, "YF")
+    equal((made.entity_sid, made.identity, made.service_sid), (entity.fetch().sid, identity, service.sid))
+    equal((made.friendly_name, made.factor_type, made.status), ("Phone", "totp", "unverified"))
+    equal(made.config, {"alg": "sha1", "skew": 1, "code_length": 6, "time_step": 30})
+    equal((app.secret, app.issuer, app.name, app.digits, app.interval), (made.binding["secret"], "Shop", "Phone", 6, 30))
+    equal(entity.factors(made.sid).update(auth_payload=other_than(totp(app))).status, "unverified")
+    equal(entity.factors(made.sid).update(auth_payload=totp(app)).status, "verified")
+    raises(400, 60200, entity.factors(made.sid).update, auth_payload=totp(app, 1))
+    changed = entity.factors(made.sid).update(friendly_name="Tablet", config_skew=2)
+    equal((changed.friendly_name, changed.status, changed.config["skew"]), ("Tablet", "verified", 2))
+    read = entity.factors(made.sid).fetch()
+    equal((read.friendly_name, read.url), ("Tablet", f"{service.url}/Entities/{identity}/Factors/{made.sid}"))
+    assert not hasattr(read, "binding")
+    equal([factor.sid for factor in entity.factors.list()], [made.sid])
+    equal(entity.factors(made.sid).delete(), True)
+    raises(404, 20404, entity.factors(made.sid).fetch)
+    raises(403, 60204, entity.new_factors.create, friendly_name="Phone", factor_type="push")
+    raises(400, 60200, entity.new_factors.create, friendly_name="", factor_type="totp")
+
+
+def codes_of_every_kind_are_accepted():
+    service, identity = new_service(totp_time_step=40, totp_code_length=8, totp_skew=0), new_identity()
+    secret = pyotp.random_base32()
+    for options in [
+        {},
+        {"binding_secret": secret},
+        {"config_alg": "sha256", "config_time_step": 20},
+        {"config_alg": "sha512", "config_code_length": 7},
+    ]:
+        made, app = new_factor(service, identity, config_skew=1, **options)
+        expected = (options.get("config_time_step", 40), options.get("config_code_length", 8))
+        equal((made.config["time_step"], made.config["code_length"]), expected)
+        equal((app.interval, app.digits), expected)
+        equal(made.binding["secret"] == secret, "binding_secret" in options)
+        factor = V2.services(service.sid).entities(identity).factors(made.sid)
+        equal(factor.update(auth_payload=totp(app)).status, "verified", str(options))
+        challenges = V2.services(service.sid).entities(identity).challenges
+        equal(challenges.create(factor_sid=made.sid, auth_payload=totp(app, 1)).status, "approved", str(options))
+
+
+def a_challenge_is_approved_once_by_one_code():
+    service, identity = new_service(), new_identity()
+    made, app = new_factor(service, identity)
+    entity = V2.services(service.sid).entities(identity)
+    raises(403, 60311, entity.challenges.create, factor_sid=made.sid, auth_payload=totp(app))
+    entity.factors(made.sid).update(auth_payload=totp(app, -1))
+    begun = entity.challenges.create(factor_sid=made.sid)
+    is_sid(begun.sid, "YC")
+    equal((begun.factor_sid, begun.identity, begun.factor_type), (made.sid, identity, "totp"))
+    equal((begun.status, begun.responded_reason, begun.date_responded), ("pending", "none", None))
+    equal((begun.expiration_date - begun.date_created).total_seconds(), 300)
+    equal(entity.challenges(begun.sid).update(auth_payload=other_than(totp(app))).status, "pending")
+    code = totp(app)
+    approved = entity.challenges(begun.sid).update(auth_payload=code)
+    equal(approved.status, "approved")
+    is_now(approved.date_responded)
+    equal(entity.challenges(begun.sid).fetch().status, "approved")
+    raises(400, 60306, entity.challenges(begun.sid).update, auth_payload=code)
+    replayed = entity.challenges.create(factor_sid=made.sid, auth_payload=code)
+    equal(replayed.status, "pending", "a replay")
+    equal(entity.challenges.create(factor_sid=made.sid, auth_payload=totp(app, 1)).status, "approved")
+    equal([found.sid for found in entity.challenges.list(status="pending")], [replayed.sid])
+    equal(len(entity.challenges.list(factor_sid=made.sid, order="desc", page_size=1)), 3)
+    equal(entity.challenges.list(order="desc")[2].sid, begun.sid)
+    raises(400, 60306, entity.challenges.create, factor_sid="YF" + "0" * 32)
+    raises(404, 20404, entity.challenges("YC" + "0" * 32).fetch)
+    advance(301)
+    raises(403, 60323, entity.challenges(replayed.sid).update, auth_payload=totp(app))
+
+
+def five_wrong_codes_end_a_challenge():
+    service, identity = new_service(), new_identity()
+    made, app = new_factor(service, identity)
+    entity = V2.services(service.sid).entities(identity)
+    for n in range(1, 6):
+        equal(entity.factors(made.sid).update(auth_payload=f"{n:08}").status, "unverified", f"guess {n}")
+    raises(429, 60310, entity.factors(made.sid).update, auth_payload=totp(app))
+    advance(601)
+    equal(entity.factors(made.sid).update(auth_payload=totp(app)).status, "verified")
+    begun = entity.challenges.create(factor_sid=made.sid, auth_payload="00000000")
+    for n in range(2, 6):
+        equal(entity.challenges(begun.sid).update(auth_payload=f"{n:08}").status, "pending", f"guess {n}")
+    raises(429, 60308, entity.challenges(begun.sid).update, auth_payload=totp(app, 1))
+    equal(entity.challenges.create(factor_sid=made.sid, auth_payload=totp(app, 1)).status, "approved")
+
+
 # ---- Running them -------------------------------------------------------------------------------------------------------
 
 CHECKS = [
@@ -482,6 +611,11 @@ CHECKS = [
     a_message_has_its_language_name_warning_and_app,
     a_rate_limit_has_a_life_and_limits_its_values,
     attempts_are_listed_and_counted,
+    an_entity_has_a_life,
+    a_factor_is_created_verified_changed_and_deleted,
+    codes_of_every_kind_are_accepted,
+    a_challenge_is_approved_once_by_one_code,
+    five_wrong_codes_end_a_challenge,
 ]
 
 

@@ -3,12 +3,15 @@ Every call has a new source address, so that no rate limit per address applies. 
 cloud."""
 
 import base64
+import hmac
 import itertools
 import json
 import os
 import re
+import struct
 import urllib.parse
 import urllib.request
+from datetime import datetime
 
 import schemathesis
 
@@ -320,9 +323,77 @@ def own_attempt(case):
     case.path_parameters["attempt"] = Application(case).started()["send_code_attempts"][0]["attempt_sid"]
 
 
+def totp(secret, step):
+    """RFC 6238: SHA-1, 6 digits."""
+    digest = hmac.digest(base64.b32decode(secret), struct.pack(">Q", step), "sha1")
+    word = struct.unpack_from(">I", digest, digest[-1] & 15)[0] & 0x7FFFFFFF
+    return f"{word % 10**6:06}"
+
+
+def step():
+    return int(datetime.fromisoformat(exchange("/_local/clock")["now"].replace("Z", "+00:00")).timestamp()) // 30
+
+
+class Device:
+    """An authenticator app with a factor of an entity, in a service of its own."""
+
+    def __init__(self, case, verified=True):
+        self.application = Application(case)
+        self.identity = f"identity-{next(Application.numbers):06}"
+        self.entity = f"/Entities/{self.identity}"
+        made = self.application.post(f"{self.entity}/Factors", FriendlyName="Phone", FactorType="totp")
+        self.sid, self.secret, self.step = made["sid"], made["binding"]["secret"], step()
+        if verified:
+            self.application.post(f"{self.entity}/Factors/{self.sid}", AuthPayload=self.code(-1))
+        for name, value in [("identity", self.identity), ("factor", self.sid)]:
+            if f"{{{name}}}" in case.operation.path:
+                case.path_parameters[name] = value
+
+    def code(self, steps=0):
+        return totp(self.secret, self.step + steps)
+
+
+def own_entity(case):
+    Device(case, verified=False)
+
+
+def new_entity(case):
+    Application(case)
+    case.body = {"Identity": f"identity-{next(Application.numbers):06}"}
+
+
+def first_code(case):
+    case.body = {"AuthPayload": Device(case, verified=False).code()}
+
+
+def new_challenge(case):
+    device = Device(case)
+    case.body = {"FactorSid": device.sid, "AuthPayload": device.code()}
+
+
+def own_challenge(case):
+    device = Device(case)
+    made = device.application.post(f"{device.entity}/Challenges", FactorSid=device.sid)
+    if "challenge" in case.path_parameters:
+        case.path_parameters["challenge"] = made["sid"]
+    if case.method == "POST":
+        case.body = {"AuthPayload": device.code()}
+
+
 SERVICE, LIMIT, BUCKET = "/v2/Services/{service}", "/v2/Services/{service}/RateLimits/{rate_limit}", "/v2/Services/{service}/RateLimits/{rate_limit}/Buckets/{bucket}"
 
+ENTITIES, ENTITY = f"{SERVICE}/Entities", f"{SERVICE}/Entities/{{identity}}"
+
 REAL = {
+    ("GET", ENTITIES): own_entity,
+    ("POST", ENTITIES): new_entity,
+    **{(method, ENTITY): own_entity for method in ("GET", "DELETE")},
+    **{(method, f"{ENTITY}/Factors"): own_entity for method in ("GET", "POST")},
+    **{(method, f"{ENTITY}/Factors/{{factor}}"): own_entity for method in ("GET", "DELETE")},
+    ("POST", f"{ENTITY}/Factors/{{factor}}"): first_code,
+    ("POST", f"{ENTITY}/Challenges"): new_challenge,
+    ("GET", f"{ENTITY}/Challenges"): own_challenge,
+    **{(method, f"{ENTITY}/Challenges/{{challenge}}"): own_challenge for method in ("GET", "POST")},
     **{(method, SERVICE): own_service for method in ("GET", "POST", "DELETE")},
     **{(method, f"{SERVICE}/RateLimits"): own_service for method in ("GET", "POST")},
     **{(method, LIMIT): own_rate_limit for method in ("GET", "POST", "DELETE")},

@@ -49,6 +49,8 @@ pub enum Flow {
     StartByMail,
     CheckCode,
     CancelVerification,
+    VerifyFactor,
+    AnswerWithCode,
 }
 
 impl Flow {
@@ -74,7 +76,7 @@ impl Flow {
             Self::RetrievePasscode | Self::ConsumePasscode | Self::InvalidatePasscode => false,
             Self::CreatePin | Self::RevokePin | Self::Block | Self::Unblock => false,
             Self::CreateFactor | Self::DisableFactor | Self::EnableFactor | Self::ResetFactor => false,
-            Self::CheckCode | Self::CancelVerification => false,
+            Self::CheckCode | Self::CancelVerification | Self::VerifyFactor | Self::AnswerWithCode => false,
             Self::ClientToken | Self::StartByText | Self::StartByMail => true,
             Self::Register | Self::AskForReset | Self::ConfirmReset | Self::ChangePassword => true,
             Self::LogInWithoutFactor | Self::LogInFromDevice | Self::LogIn | Self::GiveCode => true,
@@ -277,6 +279,18 @@ impl Trial {
                 };
                 trial("POST", format!("{}{path}", app.path()), None, body)
             }
+            Flow::VerifyFactor => {
+                let app = world.application();
+                let device = app.device(world, &format!("identity-{n}")).await;
+                let body = json!({ "AuthPayload": device.code(world, 1).await });
+                trial("POST", format!("{}{}", app.path(), device.path()), None, body)
+            }
+            Flow::AnswerWithCode => {
+                let app = world.application();
+                let device = app.verified_device(world, &format!("identity-{n}")).await;
+                let body = json!({ "FactorSid": device.sid, "AuthPayload": device.code(world, 1).await });
+                trial("POST", format!("{}{}/Challenges", app.path(), device.entity), None, body)
+            }
         }
     }
 
@@ -296,7 +310,7 @@ impl Trial {
                 let id = body["passcode_id"].as_str().expect("a text");
                 ask.query(&[CLIENT]).form(&[("passcode_id", id)])
             }
-            (Flow::StartByText | Flow::StartByMail | Flow::CheckCode | Flow::CancelVerification, body) => {
+            (_, body) if self.path.starts_with("/v2/") => {
                 let fields = body.as_object().expect("fields").iter();
                 let form: Vec<_> =
                     fields.map(|(name, value)| (name.as_str(), value.as_str().expect("a text"))).collect();
@@ -402,6 +416,17 @@ impl Trial {
             Flow::CheckCode | Flow::CancelVerification => {
                 let code = world.verification_code(&self.to).await;
                 assert_eq!(world.application().check(world, &self.to, &code).await.status, 404);
+            }
+            Flow::VerifyFactor => {
+                let app = world.application();
+                let factor = world.get(&self.path).by(&app).send().await.ok(200);
+                assert_eq!(factor["status"], "verified");
+            }
+            // A retry of what took effect creates another challenge, for which the step is used up.
+            Flow::AnswerWithCode => {
+                let app = world.application();
+                let approved = world.get(&format!("{}?Status=approved", self.path)).by(&app).send().await.ok(200);
+                assert_eq!(approved["challenges"].as_array().expect("a list").len(), 1, "{approved}");
             }
             Flow::Unblock => drop(token_in(&world.sign_in(person(), &person().password).await)),
         }

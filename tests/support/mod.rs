@@ -6,6 +6,7 @@ pub mod clients;
 pub mod clock;
 pub mod described;
 pub mod devices;
+pub mod entities;
 pub mod era;
 pub mod factors;
 pub mod faults;

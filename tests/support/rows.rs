@@ -100,6 +100,13 @@ impl World {
     }
 }
 
+/// The names of acts in an audit log, in the order of the alphabet: those of one second have no order.
+pub fn acts_of(log: &[(String, String, String)]) -> Vec<&str> {
+    let mut acts: Vec<_> = log.iter().map(|(what, ..)| what.as_str()).collect();
+    acts.sort_unstable();
+    acts
+}
+
 /// Asserts that no row contains a plain digest of a code, which a brute-force search would find: of the code with
 /// anything that is in the rows or is known, as a salt.
 pub fn is_unsearchable(rows: &[Value], known: &[&str], codes: &[&str]) {

@@ -20,6 +20,13 @@ impl App {
     }
 }
 
+/// The code of a step, with SHA-1; a step of any length.
+pub fn code(secret: &str, step: u64, digits: usize) -> String {
+    let uri = format!("otpauth://totp/x?secret={secret}&digits={digits}&period=30");
+    let app = totp_rs::Totp::from_url_unchecked(&uri).unwrap_or_else(|error| panic!("{uri}: {error}"));
+    app.generate(step * 30).to_string()
+}
+
 /// A user with an authenticator app.
 pub struct AppUser {
     pub person: Person,

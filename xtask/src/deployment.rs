@@ -103,7 +103,7 @@ pub fn tables(store: &Store) -> String {
 
 fn table(table: &Table) -> String {
     let mut text = String::new();
-    let lasts = !table.expires || table.is_history;
+    let lasts = !table.expires || table.is_history || table.lasts;
     let (deletion, replacement) = policies(lasts);
     add(
         &mut text,

@@ -88,9 +88,12 @@ fn route_constants(functions: &[Function]) -> String {
         .collect();
     routes.sort();
     let route = |(path, method, name): &(&str, &str, &String)| {
-        format!(
-            "    Route {{\n        method: {method:?},\n        path: {path:?},\n        function: {name:?},\n    }},\n"
-        )
+        // As rustfmt writes it.
+        let arguments = [*method, path, name].map(|argument| format!("{argument:?}"));
+        match arguments.join(", ") {
+            line if line.len() <= 100 => format!("    route({line}),\n"),
+            _ => format!("    route(\n        {},\n    ),\n", arguments.join(",\n        ")),
+        }
     };
     routes.iter().map(route).collect()
 }

@@ -19,6 +19,8 @@ pub struct Table {
     /// Whether rows are append-only: a history. It survives the stack although its rows expire, and its stream carries each
     /// new row; no stream reports their removal.
     pub is_history: bool,
+    /// Whether rows last unless they say when they expire.
+    pub lasts: bool,
 }
 
 /// A key attribute.
@@ -104,6 +106,7 @@ impl Store {
                 }
             }
             let expires = [".with(\"ttl\"", ".with_some(\"ttl\""].iter().any(|write| source.text.contains(write));
+            let lasts = source.text.contains("const LASTS: bool = true");
             let is_history = source.text.contains("const IS_PUBLISHED: bool = true");
             let is_reported = !source.text.contains("const IS_REPORTED: bool = false");
             let table = self.tables.entry(variable.clone()).or_insert(Table {
@@ -112,6 +115,7 @@ impl Store {
                 expires,
                 is_reported,
                 is_history,
+                lasts,
             });
             let names =
                 |keys: &[Attribute]| -> Vec<_> { keys.iter().map(|key| (key.name.clone(), key.kind)).collect() };

@@ -71,6 +71,12 @@ mod verification_start;
 mod verification_update;
 #[path = "../../verify-attempts/openapi.rs"]
 mod verify_attempts;
+#[path = "../../verify-challenges/openapi.rs"]
+mod verify_challenges;
+#[path = "../../verify-entities/openapi.rs"]
+mod verify_entities;
+#[path = "../../verify-factors/openapi.rs"]
+mod verify_factors;
 #[path = "../../verify-rate-limits/openapi.rs"]
 mod verify_rate_limits;
 #[path = "../../verify-services/openapi.rs"]
@@ -113,6 +119,9 @@ pub fn operation(route: &Route) -> Option<OperationBuilder> {
         "verification-start" => verification_start::operation(route),
         "verification-update" => verification_update::operation(route),
         "verify-attempts" => verify_attempts::operation(route),
+        "verify-challenges" => verify_challenges::operation(route),
+        "verify-entities" => verify_entities::operation(route),
+        "verify-factors" => verify_factors::operation(route),
         "verify-rate-limits" => verify_rate_limits::operation(route),
         "verify-services" => verify_services::operation(route),
         _ => return None,

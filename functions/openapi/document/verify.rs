@@ -23,6 +23,18 @@ pub fn verify_service(id: &str, summary: &str, route: &Route) -> OperationBuilde
         .response("404", json::<VerifyError>("No such resource of the account"))
 }
 
+/// A route of one entity.
+pub fn entity(id: &str, summary: &str, route: &Route) -> OperationBuilder {
+    let identity = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z0-9-]{8,64}$"));
+    let identity = ParameterBuilder::new()
+        .name("identity")
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some("The application's name of the entity"))
+        .schema(Some(identity));
+    verify_service(id, summary, route).parameter(identity)
+}
+
 /// A route of one verification.
 pub fn verification(id: &str, summary: &str, route: &Route) -> OperationBuilder {
     let name = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1));

@@ -6,6 +6,7 @@ pub mod accounts;
 pub mod audit;
 pub mod auth;
 pub mod devices;
+pub mod entities;
 pub mod factors;
 pub mod idempotency;
 pub mod link_mails;

@@ -32,8 +32,10 @@ pub trait Row: Sized {
     const VARIABLE: &'static str;
     /// The key attribute.
     const KEY: &'static str;
-    /// The sort key, in a table that has one; such rows are written whole, and read by [`Query`].
+    /// The sort key, in a table that has one; such rows are written whole.
     const SORT: &'static str = "";
+    /// Whether rows last unless they say when they expire: the table survives the stack, with point-in-time recovery.
+    const LASTS: bool = false;
     /// Whether the audit log records that the TTL sweep deleted an expired row.
     const IS_REPORTED: bool = true;
     /// Whether the table is a history that lasts, and whose stream carries each new row to `publish`: the audit log.
@@ -43,6 +45,11 @@ pub trait Row: Sized {
 
     /// The key's value.
     fn key(id: &Self::Id) -> AttributeValue;
+    /// The sort key's value, where an id names one row of a table with a sort key. Without it, such rows are read by
+    /// [`Query`] only.
+    fn sort(_id: &Self::Id) -> Option<AttributeValue> {
+        None
+    }
     /// The row as stored, including its key.
     fn to_item(&self) -> Item;
     /// Parses a stored row.

@@ -128,6 +128,7 @@ fn expiring_rows_are_streamed_and_others_are_backed_up() {
         ("USERS_TABLE", true, None),
         ("AUDIT_TABLE", true, Some("NEW_IMAGE")),
         ("PUBLICATIONS_TABLE", false, None),
+        ("ENTITIES_TABLE", true, None),
     ] {
         let text = table(&store.tables[variable]);
         assert_eq!(text.contains("PointInTimeRecoveryEnabled: true"), kept, "{text}");

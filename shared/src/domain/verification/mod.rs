@@ -6,6 +6,7 @@ pub mod attempt;
 pub mod attempts;
 pub mod code;
 pub mod destination;
+pub mod entity;
 #[cfg(test)]
 mod model;
 pub mod policy;

@@ -73,6 +73,12 @@ sids! {
     RateLimitSid = "RK", "rate_limit";
     /// A bucket of such a rate limit: a number of requests in an interval.
     BucketSid = "BL", "bucket";
+    /// An entity: a user of an application, as the application names it, with second factors.
+    EntitySid = "YE", "entity";
+    /// A second factor of an entity.
+    FactorSid = "YF", "factor";
+    /// A challenge of a factor: a request for a code.
+    ChallengeSid = "YC", "challenge";
 }
 
 /// 32 hexadecimal digits as 16 bytes.
@@ -147,6 +153,9 @@ mod tests {
             AttemptSid::PREFIX,
             RateLimitSid::PREFIX,
             BucketSid::PREFIX,
+            EntitySid::PREFIX,
+            FactorSid::PREFIX,
+            ChallengeSid::PREFIX,
         ];
         for (at, one) in letters.iter().enumerate() {
             assert!(one.len() == 2 && !letters[..at].contains(one), "{one}");

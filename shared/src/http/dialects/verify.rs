@@ -2,6 +2,7 @@
 //! Verify).
 
 mod attempt;
+mod entity;
 mod form;
 mod page;
 mod service;
@@ -13,6 +14,11 @@ mod verification;
 pub use attempt::{
     AttemptBody, AttemptConditions, AttemptList, AttemptPage, AttemptQuery, SummaryBody, attempt, attempt_summary,
     attempts, read_attempt_filter,
+};
+pub use entity::{
+    ChallengeAnswerForm, ChallengeBody, ChallengeForm, ChallengeList, ChallengeQuery, EntityBody, EntityFactorBody,
+    EntityFactorList, EntityForm, EntityList, EntityQuery, FactorChangeForm, FactorForm, NewEntityFactorBody,
+    challenge, challenges, entities, entity, factor, factors, new_factor,
 };
 pub use form::Form;
 pub use page::{PageMeta, Paging};
@@ -36,7 +42,7 @@ use crate::http::{
     reply::{Dialect, Reply},
 };
 use crate::{
-    domain::{idempotency::InProgress, limits::rate_limit::RateLimited},
+    domain::{idempotency::InProgress, limits::rate_limit::RateLimited, verification::entity::Refused},
     fault::{Fault, TRY_AGAIN_AFTER},
     observe::{Family, Outcome},
     refusal::{Denied, NotStarted},
@@ -134,6 +140,24 @@ impl From<NotStarted> for Error {
     }
 }
 
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotFound => Self::NotFound,
+            Refused::Exists => Self::Invalid("Identity"),
+            Refused::TooManyFactors => Self::LimitReached("The entity has as many factors as it may have"),
+            Refused::TooManyChallenges(limited) => Self::TooManyRequests(limited),
+            Refused::NoFactor | Refused::AlreadyApproved => Self::InvalidChallenge,
+            Refused::FactorNotVerified => Self::FactorNotVerified,
+            Refused::AlreadyVerified => Self::Invalid("AuthPayload"),
+            Refused::Expired => Self::ChallengeExpired,
+            Refused::FactorLimited(limited) => Self::MaxFactorAttempts(limited),
+            Refused::ChallengeLimited(limited) => Self::MaxChallengeAttempts(limited),
+            Refused::Unreadable => Self::Fault(Fault::Corrupt("a factor's secret does not decrypt".into())),
+        }
+    }
+}
+
 impl Dialect for Error {
     const FAMILY: Option<Family> = Some(Family::Verify);
 
@@ -199,7 +223,7 @@ fn refused(denied: Denied, call: &Call) -> Reply {
         Denied::NoCredential => Outcome::NoCredential,
         Denied::UnknownCredential => Outcome::UnknownCredential,
         Denied::WrongSecret => Outcome::WrongSecret,
-        Denied::NoService => return not_found(Outcome::NotFound, call),
+        Denied::NoService | Denied::NoEntity => return not_found(Outcome::NotFound, call),
     };
     unauthenticated(outcome)
 }

@@ -206,10 +206,10 @@ pub(super) const SMS_PER_NUMBER_PER_DAY: Setting<usize> = setting("SMS_PER_NUMBE
 /// Life of a verification and its code, in seconds, from the first message on.
 pub(super) const VERIFY_LIFETIME: Setting<u64> = setting("VERIFY_LIFETIME", 600, 120..=600);
 
-/// Guesses at the codes of verifications in any 24 hours, for each account and destination.
+/// Guesses at the codes of verifications in any 24 hours, for each account and destination; and at the codes of an entity's apps.
 pub(super) const VERIFY_GUESSES_PER_DAY: Setting<usize> = setting("VERIFY_GUESSES_PER_DAY", 20, 5..=20);
 
-/// Guesses at the codes of verifications in any 30 days, for each account and destination.
+/// Guesses at the codes of verifications in any 30 days, for each account and destination; and at the codes of an entity's apps.
 pub(super) const VERIFY_GUESSES_PER_30_DAYS: Setting<usize> = setting("VERIFY_GUESSES_PER_30_DAYS", 60, 5..=60);
 
 /// Mails with codes of verifications to one mailbox in any hour.

@@ -7,6 +7,7 @@ pub mod claim;
 pub mod client;
 pub mod device;
 pub mod domain;
+pub mod entity;
 pub mod factor;
 pub mod idempotency;
 pub mod otp;

@@ -1,5 +1,7 @@
 //! Every row is read as it was written: no attribute that a function stores is lost.
 
+mod entity;
+
 use std::fmt::Debug;
 
 use rand::rngs::SysRng;

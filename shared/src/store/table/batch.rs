@@ -28,7 +28,8 @@ pub struct Batch {
 impl Batch {
     /// Adds a row to the batch.
     pub fn want<R: Row>(&mut self, table: &Table<R, BatchGet>, id: &R::Id) {
-        let key = Item::from([(R::KEY.to_owned(), R::key(id))]);
+        let mut key = Item::from([(R::KEY.to_owned(), R::key(id))]);
+        key.extend(R::sort(id).map(|sort| (R::SORT.to_owned(), sort)));
         let keys = self.keys.entry(table.handle.name.clone()).or_default();
         // DynamoDB rejects a batch that names a row twice.
         if !keys.contains(&key) {
@@ -94,8 +95,11 @@ impl Batch {
     /// # Errors
     /// [`Fault`] when the row is not as we write it.
     pub fn take<R: Row>(&self, table: &Table<R, BatchGet>, id: &R::Id, now: Timestamp) -> Result<Option<R>, Fault> {
-        let key = R::key(id);
-        let found = self.found.iter().find(|(name, item)| *name == table.handle.name && item.get(R::KEY) == Some(&key));
+        let (key, sort) = (R::key(id), R::sort(id));
+        let found = self.found.iter().find(|(name, item)| {
+            let is_of_key = *name == table.handle.name && item.get(R::KEY) == Some(&key);
+            is_of_key && (sort.is_none() || item.get(R::SORT) == sort.as_ref())
+        });
         found.map_or(Ok(None), |(_, item)| table.read(item, now))
     }
 }

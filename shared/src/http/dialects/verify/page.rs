@@ -69,8 +69,14 @@ impl Paging {
     /// The page of a list of `count` elements at `url`, under this key.
     #[must_use]
     pub fn meta(&self, url: &str, key: &'static str, count: usize) -> PageMeta {
+        self.meta_of(url, "", key, count)
+    }
+
+    /// The page of a list of the `count` elements that the rest of the query asks for: `given`, each condition after a `&`.
+    #[must_use]
+    pub fn meta_of(&self, url: &str, given: &str, key: &'static str, count: usize) -> PageMeta {
         let Self { page_size, page } = *self;
-        let at = |page: usize| format!("{url}?PageSize={page_size}&Page={page}");
+        let at = |page: usize| format!("{url}?PageSize={page_size}&Page={page}{given}");
         let has_next = page.saturating_add(1).saturating_mul(page_size) < count;
         PageMeta {
             page,
@@ -80,6 +86,25 @@ impl Paging {
             next_page_url: has_next.then(|| at(page + 1)),
             key,
             url: at(page),
+        }
+    }
+
+    /// The page of a list that is read by tokens: the one of this page, and the one of the next page if there is one.
+    #[must_use]
+    pub fn meta_by_token(&self, url: &str, key: &'static str, (token, next): (Option<&str>, Option<&str>)) -> PageMeta {
+        let Self { page_size, page } = *self;
+        let at = |page: usize, token: Option<&str>| {
+            let token = token.map(|token| format!("&PageToken={token}")).unwrap_or_default();
+            format!("{url}?PageSize={page_size}&Page={page}{token}")
+        };
+        PageMeta {
+            page,
+            page_size,
+            first_page_url: at(0, None),
+            previous_page_url: None,
+            next_page_url: next.map(|next| at(page.saturating_add(1), Some(next))),
+            key,
+            url: at(page, token),
         }
     }
 }

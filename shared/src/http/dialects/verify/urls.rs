@@ -1,7 +1,10 @@
 //! The absolute addresses in this dialect's bodies.
 
 use crate::{
-    domain::verification::sid::{BucketSid, RateLimitSid, ServiceSid, VerificationSid},
+    domain::verification::{
+        entity::{EntityId, Identity},
+        sid::{BucketSid, ChallengeSid, FactorSid, RateLimitSid, ServiceSid, VerificationSid},
+    },
     http::call::Call,
 };
 
@@ -44,6 +47,42 @@ impl<'a> Urls<'a> {
     #[must_use]
     pub fn attempts(&self) -> String {
         self.at("/v2/Attempts")
+    }
+
+    /// All entities of a service.
+    #[must_use]
+    pub fn entities(&self, service: ServiceSid) -> String {
+        format!("{}/Entities", self.service(service))
+    }
+
+    /// An entity.
+    #[must_use]
+    pub fn entity(&self, service: ServiceSid, identity: &Identity) -> String {
+        format!("{}/{}", self.entities(service), identity.as_str())
+    }
+
+    /// All factors of an entity.
+    #[must_use]
+    pub fn factors(&self, id: &EntityId) -> String {
+        format!("{}/Factors", self.entity(id.service, &id.identity))
+    }
+
+    /// A factor.
+    #[must_use]
+    pub fn factor(&self, id: &EntityId, factor: FactorSid) -> String {
+        format!("{}/{}", self.factors(id), factor.as_text())
+    }
+
+    /// All challenges of an entity.
+    #[must_use]
+    pub fn challenges(&self, id: &EntityId) -> String {
+        format!("{}/Challenges", self.entity(id.service, &id.identity))
+    }
+
+    /// A challenge.
+    #[must_use]
+    pub fn challenge(&self, id: &EntityId, challenge: ChallengeSid) -> String {
+        format!("{}/{}", self.challenges(id), challenge.as_text())
     }
 
     /// All rate limits of a service.

@@ -176,7 +176,7 @@ impl ServiceBody {
                 verifications: below("Verifications"),
                 rate_limits: urls.rate_limits(service.sid),
                 messaging_configurations: below("MessagingConfigurations"),
-                entities: below("Entities"),
+                entities: urls.entities(service.sid),
                 webhooks: below("Webhooks"),
                 access_tokens: below("AccessTokens"),
             },
