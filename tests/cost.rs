@@ -496,3 +496,49 @@ async fn operations_use_the_calls_and_units_that_they_are_priced_at() {
     }
     assert_eq!(measured, reckoned);
 }
+
+#[tokio::test]
+async fn logins_with_an_app_make_the_expected_calls() {
+    let world = World::new().await;
+    let maria = world.create_person("maria").await;
+    let access = token_in(&world.sign_in(&maria, &maria.password).await);
+    world.invocations().await;
+    let got = world.init_app(&access, Some(&maria.password)).await;
+    // The password is a guess, and the domain has the name that the app shows.
+    check_calls(&world, "begin to set an app", &[READ, UPDATE, READ, TOGETHER]).await;
+    let body = got.ok(201);
+    let app = App::of_uri(body["urgent"]["totp"]["uri"].as_str().expect("a URI"));
+    let code = world.app_code(&app).await;
+    world.invocations().await;
+    let got = world.approve_factor(&token_in(&got), &code).await;
+    check_calls(&world, "set an app", &[READ, TOGETHER]).await;
+    let codes = world.recovery_codes(&got);
+    world.advance(60).await;
+
+    let found = ["GetItem", "GetItem", READ];
+    let (login, code) = (world.begin_app_login(&maria).await, world.app_code(&app).await);
+    check_calls(&world, "log in with an app", &[&found[..], &[TOGETHER]].concat()).await;
+    world.submit_code(&login, "000000").await.ok(401);
+    check_calls(&world, "a wrong code of an app", &[READ, TOGETHER]).await;
+    let access = token_in(&world.submit_code(&login, &code).await);
+    check_calls(&world, "the right code of an app", &[READ, TOGETHER]).await;
+    let login = world.begin_app_login(&maria).await;
+    world.invocations().await;
+    world.submit_code(&login, &codes[0]).await.ok(201);
+    check_calls(&world, "a recovery code", &[READ, TOGETHER]).await;
+    world.keep_out_of_logs(&access);
+
+    // From a known device, the device is one more row.
+    let login = world.begin_app_login(&maria).await;
+    let body = json!({
+        "grant_type": "authorize_2fa_access_token", "token": login, "otp": codes[1], "device": true,
+    });
+    world.invocations().await;
+    let got = world.request_token(body).await;
+    check_calls(&world, "a recovery code, and the device becomes a known one", &[READ, TOGETHER]).await;
+    world.keep_out_of_logs(got.ok(201)["urgent"]["device_token"].as_str().expect("a token"));
+    let again = world.request("PATCH", &format!("{API}/users/actions/recovery_codes")).bearer(&token_in(&got));
+    let got = again.json(&json!({ "password": maria.password })).send().await;
+    check_calls(&world, "make new recovery codes", &[READ, READ, UPDATE, TOGETHER]).await;
+    world.recovery_codes(&got);
+}

@@ -76,6 +76,7 @@ pub const TABLE: &[Row] = &[
     row("PATCH /mithril/api/users/{user_id}/actions/create_otp", "", None, 429, "uuuuuuuyuuuuuuu"),
     row("PATCH /mithril/api/users/actions/init_factor", "", JSON, 422, "uyyyyyyyyuuuuuu"),
     row("PATCH /mithril/api/users/actions/approve_factor", "", JSON, 422, "uuuuuuuuyuuuuuu"),
+    row("PATCH /mithril/api/users/actions/recovery_codes", "", JSON, 422, "uyyyyyyuuuuuuuu"),
     row("GET /mithril/api/users/{user_id}/authentication_factors", "?type=x", None, 422, "uyfyffmuuuuuymf"),
     row("POST /mithril/api/users/{user_id}/authentication_factors", "", JSON, 422, "uyfyffmuuuuuymf"),
     row("GET /mithril/api/users/{user_id}/authentication_factors/{id}", "", None, 200, "uyfyffmuuuuuymf"),

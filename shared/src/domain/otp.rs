@@ -9,6 +9,8 @@
 //! The counters of guesses and sends are kept beside the code: neither a new code nor a new login resets them.
 
 mod code;
+#[cfg(test)]
+mod factor_model;
 mod guess;
 #[cfg(test)]
 mod model;
