@@ -12,6 +12,7 @@ use crate::support::{
     passcode::{PURPOSE, USER},
     people::{NEW_PHONE, PHONE},
     requests::Response,
+    totp::App,
     verify::{ADDRESS, NUMBER, wrong},
     world::{World, root, second_engine},
 };

@@ -41,7 +41,7 @@ const FAULTS: [(&str, u32); 10] = [
 ];
 
 /// The flows, in groups that run concurrently.
-const FLOWS: [&[Flow]; 6] = [
+const FLOWS: [&[Flow]; 7] = [
     &[Flow::Register, Flow::ConfirmRegistration, Flow::MakeUser],
     &[Flow::AskForReset, Flow::ConfirmReset, Flow::ChangePassword],
     &[
@@ -58,6 +58,13 @@ const FLOWS: [&[Flow]; 6] = [
         Flow::RetrievePasscode,
         Flow::ConsumePasscode,
         Flow::InvalidatePasscode,
+    ],
+    &[
+        Flow::GiveAppCode,
+        Flow::GiveRecoveryCode,
+        Flow::InitApp,
+        Flow::ApproveApp,
+        Flow::ReplaceRecoveryCodes,
     ],
     &[
         Flow::ClientToken,
@@ -266,7 +273,7 @@ async fn refused_after_effect(
 ) -> Result<(), String> {
     let refusal = match flow {
         Flow::ConfirmRegistration => 404,
-        Flow::ApproveFactor => 401,
+        Flow::ApproveFactor | Flow::ApproveApp => 401,
         Flow::MakeUser => 422,
         Flow::ConsumePasscode | Flow::VerifyFactor => 400,
         Flow::RevokePin | Flow::CheckCode | Flow::CancelVerification => 404,
@@ -279,12 +286,17 @@ async fn refused_after_effect(
     match flow {
         Flow::ConfirmRegistration | Flow::MakeUser => {
             let password = if flow == Flow::MakeUser { NEW } else { PASSWORD };
-            let email = format!("{}@example.org", trial.login);
+            let email = format!("{}example.org", trial.login);
             token_in(&world.request_token(password_grant(&email, password)).await);
         }
         Flow::ApproveFactor => {
             let person = trial.person.as_ref().expect("a person");
             assert!(world.factor_of(person).await["factor"].is_string(), "refused without an effect");
+        }
+        Flow::ApproveApp => {
+            let person = trial.person.as_ref().expect("a person");
+            let got = world.sign_in(person, &person.password).await.ok(201);
+            assert_eq!(got["urgent"]["factors"], json!(["TOTP"]), "refused without an effect");
         }
         _ => trial.works(world, got).await,
     }
@@ -345,7 +357,7 @@ async fn published(world: &World, n: usize, rule: Option<Value>) -> (usize, Vec<
     let events = world.get("/_local/events").send_local().await;
     let changed = events.as_array().expect("a list").iter().filter(|event| event["detail-type"] == "password.changed");
     let ids = changed.map(|event| event["detail"]["id"].clone()).collect();
-    (world.mails_to(&format!("{login}@example.org")).await.len(), ids)
+    (world.mails_to(&format!("{login}example.org")).await.len(), ids)
 }
 
 #[tokio::test]
@@ -395,15 +407,20 @@ async fn logins_survive_faults_of_every_call() {
 
 #[tokio::test]
 async fn verifications_survive_faults_of_every_call() {
-    sweep(5).await;
+    sweep(6).await;
 }
 
 #[tokio::test]
 async fn administration_survives_faults_of_every_call() {
-    sweep(4).await;
+    sweep(5).await;
 }
 
 #[tokio::test]
 async fn factors_and_passcodes_survive_faults_of_every_call() {
     sweep(3).await;
+}
+
+#[tokio::test]
+async fn apps_and_recovery_codes_survive_faults_of_every_call() {
+    sweep(4).await;
 }

@@ -14,6 +14,7 @@ mod cost;
 mod curl;
 mod delivery_feedback;
 mod described;
+mod device_factors;
 mod events;
 mod factor_phone;
 mod factor_races;

@@ -5,15 +5,13 @@ use serde_json::{Value, json};
 
 use crate::support::{
     login::{api_grant, token_in},
-    mithril::{fields_refused, refused, token_expired, wrong_code, wrong_identity},
+    mithril::{RECOVERY_CODES, fields_refused, refused, token_expired, wrong_code, wrong_identity},
     people::Person,
     requests::Response,
     totp::AppUser,
     words::{BLANK, INVALID_FORMAT},
     world::World,
 };
-
-const RECOVERY_CODES: &str = "/mithril/api/users/actions/recovery_codes";
 
 /// Logs in with a recovery code.
 async fn recover(world: &World, user: &AppUser, code: &str) -> Response {

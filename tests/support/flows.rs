@@ -6,13 +6,14 @@ use crate::support::{
     era::{CHECK_MAIL, password_set},
     factors::person_awaiting_phone,
     login::{api_grant, password_grant, token_in},
-    mithril::{APPROVE, INIT, TOKENS, USERS, user_blocked},
+    mithril::{APPROVE, INIT, RECOVERY_CODES, TOKENS, USERS, user_blocked},
     passcode::{CLIENT, PURPOSE, USER, passcode_refused},
     password::{NEW, RESET},
     people::{DOMAIN, Person},
     registration::{PASSWORD, REGISTER},
     requests::{IDEMPOTENCY_KEY, Request, Response},
     support_pin::OWN_PIN,
+    totp::App,
     world::World,
 };
 
@@ -29,10 +30,15 @@ pub enum Flow {
     LogInFromDevice,
     LogIn,
     GiveCode,
+    GiveAppCode,
+    GiveRecoveryCode,
     Refresh,
     AnotherCode,
     InitFactor,
     ApproveFactor,
+    InitApp,
+    ApproveApp,
+    ReplaceRecoveryCodes,
     RetrievePasscode,
     ConsumePasscode,
     InvalidatePasscode,
@@ -66,13 +72,14 @@ impl Flow {
     pub fn notices(self) -> usize {
         let changes_password = matches!(self, Self::ConfirmReset | Self::ChangePassword);
         let changes_factor = matches!(self, Self::ApproveFactor | Self::DisableFactor | Self::ResetFactor);
-        usize::from(changes_password || changes_factor)
+        let changes_app = matches!(self, Self::ApproveApp | Self::GiveRecoveryCode | Self::ReplaceRecoveryCodes);
+        usize::from(changes_password || changes_factor || changes_app)
     }
 
     /// Whether it accepts an `Idempotency-Key`.
     pub fn is_repeatable(self) -> bool {
         match self {
-            Self::ConfirmRegistration | Self::MakeUser | Self::ApproveFactor => false,
+            Self::ConfirmRegistration | Self::MakeUser | Self::ApproveFactor | Self::ApproveApp => false,
             Self::RetrievePasscode | Self::ConsumePasscode | Self::InvalidatePasscode => false,
             Self::CreatePin | Self::RevokePin | Self::Block | Self::Unblock => false,
             Self::CreateFactor | Self::DisableFactor | Self::EnableFactor | Self::ResetFactor => false,
@@ -80,7 +87,9 @@ impl Flow {
             Self::ClientToken | Self::StartByText | Self::StartByMail => true,
             Self::Register | Self::AskForReset | Self::ConfirmReset | Self::ChangePassword => true,
             Self::LogInWithoutFactor | Self::LogInFromDevice | Self::LogIn | Self::GiveCode => true,
+            Self::GiveAppCode | Self::GiveRecoveryCode => true,
             Self::Refresh | Self::AnotherCode | Self::InitFactor => true,
+            Self::InitApp | Self::ReplaceRecoveryCodes => true,
         }
     }
 }
@@ -175,6 +184,16 @@ impl Trial {
                 let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": otp });
                 of(&person, &phone, trial("POST", TOKENS.into(), None, body))
             }
+            Flow::GiveAppCode | Flow::GiveRecoveryCode => {
+                let user = world.create_app_user(&login).await;
+                let token = token_in(&world.request_token(api_grant(&user.person)).await);
+                let otp = match flow {
+                    Flow::GiveAppCode => world.app_code(&user.app).await,
+                    _ => user.recovery[0].clone(),
+                };
+                let body = json!({ "grant_type": "authorize_2fa_access_token", "token": token, "otp": otp });
+                of(&user.person, &email, trial("POST", TOKENS.into(), None, body))
+            }
             Flow::Refresh => {
                 let person = world.create_person_with(&login, &phone).await;
                 let (token, _) = world.begin_api_login(&person).await;
@@ -197,6 +216,30 @@ impl Trial {
                 let token = token_in(&world.init_factor(&token, &phone).await);
                 let body = json!({ "otp": world.code_to(&phone).await });
                 of(&person, &email, trial("PATCH", APPROVE.into(), Some(token), body))
+            }
+            Flow::InitApp | Flow::ApproveApp => {
+                let person = world.create_person(&login).await;
+                let access = token_in(&world.request_token(api_grant(&person)).await);
+                let ask = match flow {
+                    Flow::InitApp => {
+                        let body = json!({ "type": "TOTP", "password": person.password });
+                        trial("PATCH", INIT.into(), Some(access), body)
+                    }
+                    _ => {
+                        let got = world.init_app(&access, Some(&person.password)).await;
+                        let uri = got.json()["urgent"]["totp"]["uri"].as_str().expect("a URI").to_owned();
+                        let body = json!({ "otp": world.app_code(&App::of_uri(&uri)).await });
+                        trial("PATCH", APPROVE.into(), Some(token_in(&got)), body)
+                    }
+                };
+                of(&person, &email, ask)
+            }
+            Flow::ReplaceRecoveryCodes => {
+                let user = world.create_app_user(&login).await;
+                let token = token_in(&world.request_token(api_grant(&user.person)).await);
+                let access = token_in(&world.submit_code(&token, &world.app_code(&user.app).await).await);
+                let body = json!({ "password": user.person.password });
+                of(&user.person, &email, trial("PATCH", RECOVERY_CODES.into(), Some(access), body))
             }
             Flow::RetrievePasscode => {
                 let path = format!("/passcode/retrieve?purpose={PURPOSE}&username={login}&client_id=heatclinic");
@@ -366,7 +409,9 @@ impl Trial {
                 let code = world.code_to(&self.to).await;
                 assert!(world.token_works(&token_in(&world.submit_code(&token_in(got), &code).await)).await);
             }
-            Flow::LogInWithoutFactor | Flow::GiveCode => assert!(world.token_works(&token_in(got)).await),
+            Flow::LogInWithoutFactor | Flow::GiveCode | Flow::GiveAppCode | Flow::GiveRecoveryCode => {
+                assert!(world.token_works(&token_in(got)).await)
+            }
             Flow::LogInFromDevice => {
                 assert!(world.token_works(&token_in(got)).await);
                 token_in(&world.sign_in_from(person(), &person().password, &world.device_in(got)).await);
@@ -382,6 +427,21 @@ impl Trial {
             Flow::ApproveFactor => {
                 token_in(got);
                 assert!(world.factor_of(person()).await["factor"].is_string());
+            }
+            Flow::InitApp => {
+                let uri = got.json()["urgent"]["totp"]["uri"].as_str().expect("a URI").to_owned();
+                let code = world.app_code(&App::of_uri(&uri)).await;
+                world.approve_factor(&token_in(got), &code).await.ok(201);
+            }
+            Flow::ApproveApp => {
+                assert!(world.token_works(&token_in(got)).await);
+                let got = world.sign_in(person(), &person().password).await.ok(201);
+                assert_eq!(got["urgent"]["factors"], json!(["TOTP"]));
+            }
+            Flow::ReplaceRecoveryCodes => {
+                let codes = world.recovery_codes(got);
+                let login = world.begin_app_login(person()).await;
+                world.submit_code(&login, &codes[0]).await.ok(201);
             }
             Flow::RetrievePasscode => {
                 let token = got.json()["token"].as_str().expect("a passcode").to_owned();

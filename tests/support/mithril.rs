@@ -16,6 +16,9 @@ pub const TOKENS: &str = "/mithril/api/tokens";
 /// The path of users.
 pub const USERS: &str = "/mithril/api/users";
 
+/// The route that replaces recovery codes.
+pub const RECOVERY_CODES: &str = "/mithril/api/users/actions/recovery_codes";
+
 /// The path that sends a code to a new phone number.
 pub const INIT: &str = "/mithril/api/users/actions/init_factor";
 

@@ -211,9 +211,8 @@ impl Scenario {
     /// A code that neither the app nor the message has.
     fn wrong(&self) -> String {
         let taken = |text: &str| {
-            let app = (0..4).any(|step| {
-                Parameters::APP.code(&self.secret, Step::new(STEP.get() + step - 1)).expose() == text
-            });
+            let app = (0..4)
+                .any(|step| Parameters::APP.code(&self.secret, Step::new(STEP.get() + step - 1)).expose() == text);
             app || self.text.digits() == text
         };
         let mut digits = (0..6).map(|digit: u8| digit.to_string().repeat(6));
@@ -257,9 +256,7 @@ impl Scenario {
             || self.design == Design::TwoLedgers;
         let login_is_as_read = world.open[login] == was_open || self.design == Design::IgnoresLogin;
         let code_is_unused = match proof {
-            Some(Proof::Recovery(digest)) => {
-                self.design == Design::RewritesCodes || world.unused.contains(&digest)
-            }
+            Some(Proof::Recovery(digest)) => self.design == Design::RewritesCodes || world.unused.contains(&digest),
             Some(Proof::Sms | Proof::Totp(_)) | None => true,
         };
         if !(record_is_as_read && login_is_as_read && code_is_unused) {
@@ -438,7 +435,12 @@ fn an_app_and_a_text_message_complete_a_login_once() {
 
 #[test]
 fn a_recovery_code_is_used_once_and_none_survives_its_replacement() {
-    let scenario = Scenario::new(&[Call::Recovery(0, 0), Call::Recovery(0, 1), Call::Recovery(1, 1), Call::Replace]);
+    let scenario = Scenario::new(&[
+        Call::Recovery(0, 0),
+        Call::Recovery(0, 1),
+        Call::Recovery(1, 1),
+        Call::Replace,
+    ]);
     check(&scenario, &[(Design::RewritesCodes, SET_IS_WHOLE)]);
 }
 

@@ -1,0 +1,199 @@
+//! Second factors from known devices, and remembered devices (docs/contract.md, Known devices; docs/security.md R23, R70).
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    devices::devices_path,
+    login::{api_grant, other_than, token_in},
+    mithril::{user_blocked, wrong_code},
+    people::Person,
+    requests::Response,
+    totp::AppUser,
+    world::World,
+};
+
+/// Begins a login, from a known device if there is one.
+async fn begin(world: &World, person: &Person, device: Option<&str>) -> Response {
+    match device {
+        Some(device) => world.sign_in_from(person, &person.password, device).await,
+        None => world.request_token(api_grant(person)).await,
+    }
+}
+
+/// Submits a code and asks for a device token.
+async fn submit(world: &World, login: &str, otp: &str) -> Response {
+    let body = json!({ "grant_type": "authorize_2fa_access_token", "token": login, "otp": otp, "device": true });
+    world.request_token(body).await
+}
+
+/// Logs in with the app from an unknown device, which becomes a known one; a minute passes.
+async fn add_device(world: &World, user: &AppUser) -> String {
+    let login = token_in(&begin(world, &user.person, None).await);
+    let device = world.device_in(&submit(world, &login, &world.app_code(&user.app).await).await);
+    world.advance(60).await;
+    device
+}
+
+async fn wrong(world: &World, user: &AppUser) -> String {
+    other_than(&other_than(&world.app_code(&user.app).await))
+}
+
+#[tokio::test]
+async fn a_login_with_a_code_makes_its_device_known_and_keeps_its_id() {
+    let world = World::new().await;
+    let user = world.create_app_user("maria").await;
+    let before = world.mails_to(&user.person.email).await.len();
+    let device = add_device(&world, &user).await;
+    let mails = world.mails_to(&user.person.email).await;
+    assert_eq!(mails.len() - before, 1);
+    assert!(mails.last().expect("a mail")["subject"].as_str().expect("a subject").contains("device"), "{mails:?}");
+    // Another token of the same device is no news; without the wish there is none.
+    let login = token_in(&begin(&world, &user.person, Some(&device)).await);
+    let got = submit(&world, &login, &world.app_code(&user.app).await).await;
+    let again = world.device_in(&got);
+    assert_ne!(again, device);
+    world.advance(60).await;
+    let login = token_in(&begin(&world, &user.person, Some(&again)).await);
+    let got = world.submit_code(&login, &world.app_code(&user.app).await).await;
+    assert_eq!(got.ok(201)["urgent"], json!({ "next_step": "REQUEST_APPS" }));
+    assert_eq!(world.mails_to(&user.person.email).await.len(), mails.len());
+    let got = world.get(&devices_path(&user.person)).bearer(world.admin()).send().await.ok(200);
+    assert_eq!(got["data"].as_array().map(Vec::len), Some(1));
+    assert_eq!(got["data"][0]["remembered_until"], Value::Null);
+}
+
+#[tokio::test]
+async fn wrong_codes_from_a_known_device_count_on_the_device_only() {
+    let world = World::with(&[("UserOtpErrorMax", "50")]).await;
+    let user = world.create_app_user("maria").await;
+    let device = add_device(&world, &user).await;
+    for failures in 1..=4 {
+        let login = token_in(&begin(&world, &user.person, Some(&device)).await);
+        wrong_code(&world.submit_code(&login, &wrong(&world, &user).await).await);
+        assert_eq!(world.device_failures(&user.person).await, failures);
+        assert_eq!(world.failure_counts(&user.person).await.1, "0");
+    }
+    // A wrong password counts with them, and the right one alone resets nothing.
+    let login = token_in(&begin(&world, &user.person, Some(&device)).await);
+    world.submit_code(&login, &world.app_code(&user.app).await).await.ok(201);
+    assert_eq!(world.device_failures(&user.person).await, 0);
+    world.advance(60).await;
+    for _ in 0..4 {
+        let login = token_in(&begin(&world, &user.person, Some(&device)).await);
+        wrong_code(&world.submit_code(&login, &wrong(&world, &user).await).await);
+    }
+    let login = token_in(&begin(&world, &user.person, Some(&device)).await);
+    world.sign_in_from(&user.person, "wrong", &device).await.ok(401);
+    assert_eq!(world.device_failures(&user.person).await, 5);
+    // From now on it is an unknown device, also for the login that is under way.
+    wrong_code(&world.submit_code(&login, &wrong(&world, &user).await).await);
+    assert_eq!(world.failure_counts(&user.person).await.1, "1");
+    assert_eq!(world.device_failures(&user.person).await, 5);
+}
+
+#[tokio::test]
+async fn a_block_by_wrong_codes_of_others_does_not_refuse_a_known_device() {
+    let world = World::new().await;
+    let user = world.create_app_user("maria").await;
+    let device = add_device(&world, &user).await;
+    // Both have begun before the block.
+    let mut body = api_grant(&user.person);
+    world.create_client("other", json!(["api", "app:authorize"])).await;
+    body["client_id"] = "other".into();
+    let stranger = token_in(&world.request_token(body).await);
+    let login = token_in(&begin(&world, &user.person, Some(&device)).await);
+    for _ in 0..4 {
+        wrong_code(&world.submit_code(&stranger, &wrong(&world, &user).await).await);
+    }
+    user_blocked(&begin(&world, &user.person, None).await);
+    user_blocked(&world.submit_code(&stranger, &world.app_code(&user.app).await).await);
+    let access = token_in(&world.submit_code(&login, &world.app_code(&user.app).await).await);
+    assert!(world.token_works(&access).await);
+    world.advance(60).await;
+    let login = token_in(&begin(&world, &user.person, Some(&device)).await);
+    let access = token_in(&world.submit_code(&login, &user.recovery[0]).await);
+    assert!(world.token_works(&access).await);
+    // The block of others stays.
+    user_blocked(&begin(&world, &user.person, None).await);
+}
+
+#[tokio::test]
+async fn a_remembered_device_skips_the_second_factor_until_then() {
+    let world = World::with(&[("RememberDeviceDays", "7")]).await;
+    let user = world.create_app_user("maria").await;
+    let device = add_device(&world, &user).await;
+    let listed = world.get(&devices_path(&user.person)).bearer(world.admin()).send().await.ok(200);
+    assert!(listed["data"][0]["remembered_until"].is_string(), "{listed}");
+    let next = async |device: &str| {
+        let got = begin(&world, &user.person, Some(device)).await.ok(201);
+        got["urgent"]["next_step"].as_str().expect("a step").to_owned()
+    };
+    let got = begin(&world, &user.person, Some(&device)).await;
+    assert_eq!(got.ok(201)["urgent"], json!({ "next_step": "REQUEST_APPS" }));
+    assert!(world.token_works(&token_in(&got)).await);
+    assert_eq!(begin(&world, &user.person, None).await.ok(201)["urgent"]["next_step"], "REQUEST_OTP");
+    world.advance(7 * 86_400 - 60 - 30).await;
+    assert_eq!(next(&device).await, "REQUEST_APPS");
+    world.advance(60).await;
+    assert_eq!(next(&device).await, "REQUEST_OTP");
+
+    // A code remembers it anew; a change of any factor ends that, and so does the operator's reset.
+    let device = add_device(&world, &user).await;
+    assert_eq!(next(&device).await, "REQUEST_APPS");
+    let access = token_in(&begin(&world, &user.person, Some(&device)).await);
+    let again = world.enrol(&user.person, &access).await;
+    world.advance(60).await;
+    assert_eq!(next(&device).await, "REQUEST_OTP");
+
+    // A recovery code completes a login, and remembers nothing.
+    let login = token_in(&begin(&world, &again.person, None).await);
+    let device = world.device_in(&submit(&world, &login, &again.recovery[0]).await);
+    assert_eq!(next(&device).await, "REQUEST_OTP");
+}
+
+#[tokio::test]
+async fn an_administrators_device_is_not_remembered() {
+    let world = World::with(&[("RememberDeviceDays", "7")]).await;
+    let admin = world.demo_admin();
+    let access = token_in(&world.sign_in(&admin, &admin.password).await);
+    let user = world.enrol(&admin, &access).await;
+    world.advance(60).await;
+    let device = add_device(&world, &user).await;
+    let got = begin(&world, &admin, Some(&device)).await.ok(201);
+    assert_eq!(got["urgent"]["next_step"], "REQUEST_OTP");
+}
+
+#[tokio::test]
+async fn a_year_of_a_stranger_with_the_password_never_refuses_the_owner_on_a_known_device() {
+    let settings = [("BlockSeconds", "3600"), ("FailedLoginsPerSourcePerHour", "300")];
+    let world = World::with(&settings).await;
+    let user = world.create_app_user("maria").await;
+    let device = add_device(&world, &user).await;
+    let (start, mut compared) = (world.now().await, 0);
+    for day in 0..365 {
+        // The stranger guesses until no code is compared any more today.
+        loop {
+            let login = token_in(&begin(&world, &user.person, None).await);
+            let mut got = world.submit_code(&login, &wrong(&world, &user).await).await;
+            while got.status == 401 && got.json()["error"]["type"] == "otp_invalid" {
+                compared += 1;
+                got = world.submit_code(&login, &wrong(&world, &user).await).await;
+            }
+            if got.status == 429 {
+                break;
+            }
+            user_blocked(&got);
+            let login = token_in(&begin(&world, &user.person, Some(&device)).await);
+            let got = world.submit_code(&login, &world.app_code(&user.app).await).await;
+            assert_eq!(got.status, 201, "day {day}, while the stranger has blocked the others: {got:?}");
+            world.advance(3600).await;
+        }
+        let login = token_in(&begin(&world, &user.person, Some(&device)).await);
+        let got = world.submit_code(&login, &world.app_code(&user.app).await).await;
+        assert!(world.token_works(&token_in(&got)).await, "day {day}");
+        // To the next day, a minute later than on this one.
+        world.advance(start + (day + 1) * (86_400 + 60) - world.now().await).await;
+    }
+    // docs/security.md: 30 in each 30 days that began; two of the first were the approval and the first login.
+    assert_eq!(compared, 30 * (1 + 364 / 30) - 2);
+}
