@@ -37,7 +37,12 @@ async fn each_recovery_code_completes_one_login_and_the_owner_is_notified() {
     let user = world.create_app_user("maria").await;
     let code = |at: usize| user.recovery[at].clone();
     // In any case, and without hyphens.
-    let spellings = [code(0), code(1).to_lowercase(), code(2).replace('-', ""), code(3).replace('-', " ")];
+    let spellings = [
+        code(0),
+        code(1).to_lowercase(),
+        code(2).replace('-', ""),
+        code(3).replace('-', " "),
+    ];
     for (used, given) in spellings.iter().enumerate() {
         let before = world.mails_to(&user.person.email).await.len();
         let got = recover(&world, &user, given).await;
