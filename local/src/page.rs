@@ -13,6 +13,7 @@ use futures_util::Stream;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
+use crate::authenticator;
 use crate::aws::Rule;
 use crate::issuer::Issuer;
 use crate::runtime::Process;
@@ -76,6 +77,10 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
             "/_local/requests.js",
             get(async || page("text/javascript; charset=utf-8", include_str!("page/requests.js"))),
         )
+        .route(
+            "/_local/factors.js",
+            get(async || page("text/javascript; charset=utf-8", include_str!("page/factors.js"))),
+        )
         .route("/_local/changes", get(changes))
         .route("/_local/events", get(events).delete(clear_events))
         .route("/_local/messages", get(messages).delete(clear_messages))
@@ -94,6 +99,7 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route("/_local/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/_local/functions/{name}/environment", post(environment))
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))
+        .merge(authenticator::routes())
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || problem(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
         .layer(DefaultBodyLimit::max(LONGEST_EVENT))
@@ -342,23 +348,26 @@ async fn invoke(State(inner): Shared, Path(name): Path<String>, headers: HeaderM
     response
 }
 
-fn listed(list: &impl serde::Serialize) -> Response<Body> {
+/// A list as JSON.
+pub(crate) fn listed(list: &impl serde::Serialize) -> Response<Body> {
     let list = serde_json::to_value(list).unwrap_or(Value::Null);
     plain(http::json(StatusCode::OK, &list))
 }
 
-fn done() -> Response<Body> {
+/// A response without a body.
+pub(crate) fn done() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
-fn problem(status: StatusCode, message: &str) -> Response<Body> {
+/// A refusal, in words for developers.
+pub(crate) fn problem(status: StatusCode, message: &str) -> Response<Body> {
     plain(http::json(status, &json!({ "error": message })))
 }
 
 /// Responses about tokens and mail are not cached, and their media type is not sniffed.
-fn plain(mut response: Response<Body>) -> Response<Body> {
+pub(crate) fn plain(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
