@@ -149,6 +149,8 @@ def differences(document, schema, value, examples, at):
             yield from (f"{at}.{name}: {text!r} is no uri" for name, text in value.items() if not is_format("uri", text))
         elif "properties" in schema:
             yield from keys(value, schema["properties"], at)
+            # Objects of another type have other keys below.
+            examples = [one for one in examples if isinstance(one, dict) and one.get("factor_type") == value.get("factor_type")]
             for name in value.keys() & schema["properties"].keys():
                 inner = [example[name] for example in examples if isinstance(example, dict) and name in example]
                 yield from differences(document, schema["properties"][name], value[name], inner, f"{at}.{name}")

@@ -21,6 +21,14 @@ use crate::{
     observe::Outcome,
 };
 
+/// The type of a factor.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "lowercase")]
+pub enum FactorType {
+    /// An authenticator app with time-based codes.
+    Totp,
+}
+
 /// The form that creates a factor.
 #[derive(Debug, ToSchema)]
 pub struct FactorForm {
@@ -28,9 +36,9 @@ pub struct FactorForm {
     #[schema(rename = "FriendlyName", value_type = String, min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "My phone")]
     name: FactorName,
     /// `totp`: other types are not available.
-    #[schema(rename = "FactorType", value_type = String, pattern = "^totp$", example = "totp")]
+    #[schema(rename = "FactorType", inline)]
     #[expect(dead_code, reason = "there is one type")]
-    factor_type: (),
+    factor_type: FactorType,
     /// The secret in base32, of 128 to 512 bits; drawn if it is omitted.
     #[schema(rename = "Binding.Secret", value_type = Option<String>, pattern = "^[A-Za-z2-7]{32}$", example = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")]
     secret: Option<TotpSecret>,
@@ -71,7 +79,7 @@ impl FactorForm {
         } = FactorChangeForm::of(&form)?;
         Ok(Self {
             name: name.ok_or(Error::Invalid("FriendlyName"))?,
-            factor_type: (),
+            factor_type: FactorType::Totp,
             secret: form.parsed("Binding.Secret", TotpSecret::parse)?,
             time_step,
             skew,
