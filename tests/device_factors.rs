@@ -46,7 +46,10 @@ async fn a_login_with_a_code_makes_its_device_known_and_keeps_its_id() {
     let device = add_device(&world, &user).await;
     let mails = world.mails_to(&user.person.email).await;
     assert_eq!(mails.len() - before, 1);
-    assert!(mails.last().expect("a mail")["subject"].as_str().expect("a subject").contains("device"), "{mails:?}");
+    assert!(
+        mails.last().expect("a mail")["subject"].as_str().expect("a subject").contains("device"),
+        "{mails:?}"
+    );
     // Another token of the same device is no news; without the wish there is none.
     let login = token_in(&begin(&world, &user.person, Some(&device)).await);
     let got = submit(&world, &login, &world.app_code(&user.app).await).await;

@@ -9,6 +9,7 @@
 use std::{
     collections::BTreeSet,
     hash::{Hash, Hasher},
+    sync::Arc,
 };
 
 use rand::rngs::SysRng;
@@ -71,8 +72,8 @@ struct Scenario {
     text: Code,
     phone: Phone,
     secret: TotpSecret,
-    keys: Keyring<OtpCodes>,
-    recovery_keys: Keyring<key::RecoveryCodes>,
+    keys: Arc<Keyring<OtpCodes>>,
+    recovery_keys: Arc<Keyring<key::RecoveryCodes>>,
     sets: [RecoveryCodes; 2],
     codes: Vec<RecoveryCode>,
 }
@@ -148,7 +149,7 @@ impl Scenario {
             first_day_sends: 20,
             guesses: limit(20),
         };
-        let (keys, recovery_keys) = (ring(&[1]), ring(&[1]));
+        let (keys, recovery_keys) = (Arc::new(ring(&[1])), Arc::new(ring(&[1])));
         let phone = Phone::parse("+380885550130").expect("a phone");
         let user = UserId::from_bytes([0; 16]);
         let none = Otps::none(user, FactorType::Sms);
@@ -286,6 +287,13 @@ impl Scenario {
 /// The step of the model's moment.
 const STEP: Step = Step::new(60_000_000);
 
+/// Whether each of these proofs was accepted once.
+fn once(issued: &[(Issued, usize)], is: fn(&Issued) -> bool) -> bool {
+    let of: Vec<_> = issued.iter().map(|(issued, _)| *issued).filter(is).collect();
+    let different: BTreeSet<_> = of.iter().collect();
+    different.len() == of.len()
+}
+
 fn act() -> Hit {
     Hit {
         at: Timestamp::from_seconds(STEP.get() * 30),
@@ -354,13 +362,8 @@ impl Model for Scenario {
 
     fn properties(&self) -> Vec<Property<Self>> {
         let always = Property::<Self>::always;
-        let once = |issued: &[(Issued, usize)], is: fn(&Issued) -> bool| {
-            let of: Vec<_> = issued.iter().map(|(issued, _)| *issued).filter(is).collect();
-            let different: BTreeSet<_> = of.iter().collect();
-            different.len() == of.len()
-        };
         vec![
-            Property::<Self>::always(STEP_ONCE, move |_, world| {
+            always(STEP_ONCE, |_, world| {
                 let last = world.record.0.last_step.map(Step::get);
                 let latest = world.issued.iter().filter_map(|(issued, _)| match issued {
                     Issued::App(step) => Some(STEP.get() + step - 1),
@@ -368,12 +371,8 @@ impl Model for Scenario {
                 });
                 once(&world.issued, |issued| matches!(issued, Issued::App(_))) && latest.max() == last
             }),
-            Property::<Self>::always(TEXT_ONCE, move |_, world| {
-                once(&world.issued, |issued| matches!(issued, Issued::Text))
-            }),
-            Property::<Self>::always(RECOVERY_ONCE, move |_, world| {
-                once(&world.issued, |issued| matches!(issued, Issued::Recovery(_)))
-            }),
+            always(TEXT_ONCE, |_, world| once(&world.issued, |issued| matches!(issued, Issued::Text))),
+            always(RECOVERY_ONCE, |_, world| once(&world.issued, |issued| matches!(issued, Issued::Recovery(_)))),
             always(LOGIN_ONCE, |_, world| {
                 let different: BTreeSet<_> = world.issued.iter().map(|(_, login)| login).collect();
                 different.len() == world.issued.len()
