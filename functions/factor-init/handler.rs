@@ -113,6 +113,15 @@ fn permitted(token: &Token) -> Result<(Vec<Scope>, Option<Timestamp>), Refusal> 
     }
 }
 
+/// A password alone sets no factor beside another one: neither in a login, nor in a session that no second factor
+/// completed, because it is older than the factor, or from a remembered device.
+fn may_set(login: &Login, is_signed_in: bool) -> Result<(), Error> {
+    match login.factors.are_set() && !(is_signed_in && login.token.has_second_factor()) {
+        true => Err(Error::WrongTokenType),
+        false => Ok(()),
+    }
+}
+
 /// What one call remembers across its rounds.
 #[derive(Default)]
 struct Proven {
@@ -135,16 +144,13 @@ impl Init {
         call.log_subject(login.user.id.log_name());
         let (wanted, replaces) = permitted(&login.token)?;
         let FactorRequest { phone, password } = read_factor(call)?;
-        // A password alone does not set a factor beside another one.
-        if replaces.is_none() && login.factors.are_set() {
-            return Err(Error::WrongTokenType);
-        }
         match phone {
             Some(phone) => {
                 if self.sender.policy.countries.of(&phone).is_none() {
                     return Err(Invalid::inclusion("factor", &[]).into());
                 }
                 let factor = login.factors.active(FactorType::Sms).ok_or(Error::NotFound)?;
+                may_set(&login, replaces.is_some())?;
                 if replaces.is_some() && !login.factors.are_set() {
                     return Err(Error::WrongTokenType);
                 }
@@ -154,6 +160,7 @@ impl Init {
                 self.init_phone(call, &login, (wanted, replaces), (factor, phone), sending).await
             }
             None => {
+                may_set(&login, replaces.is_some())?;
                 if replaces.is_some() {
                     self.prove(call, &login, password.as_ref(), proven).await?;
                 }

@@ -66,7 +66,7 @@ impl Endpoint for Replace {
 impl Replace {
     async fn replace(&self, call: &Call, token: &str, once: &Once<'_>) -> Result<Answer, Error> {
         let person = auth::user(&self.tokens, &self.answered.read, call, Some(token), FACTOR_INIT, None).await??;
-        let user = person.user;
+        let user = &person.user;
         call.log_subject(user.id.log_name());
         let password = read_password(call)?;
         let mut batch = Batch::default();
@@ -79,16 +79,20 @@ impl Replace {
         if !factor::Factors(found?.into_iter().flatten().collect()).are_set() {
             return Err(Error::No2faData);
         }
-        self.reauthentication.verify(call, &user, &password).await?;
+        // The password alone leads to no way around the second factor.
+        if !person.second_factor {
+            return Err(Error::WrongTokenType);
+        }
+        self.reauthentication.verify(call, user, &password).await?;
 
         let (codes, shown) = recovery::issue(&self.keys.at(call.now).await.derive(), user.id, call.now)?;
         let mut transaction = Transaction::default();
         transaction.put(&self.factors, &codes);
-        transaction.check(&self.answered.depend_on, &user.id, rows::user::is_there(&user));
-        let act = Outcome::RecoveryCodesReplaced.of_user(&user).with_notice(Notice::RecoveryCodesReplaced);
+        transaction.check(&self.answered.depend_on, &user.id, rows::user::is_there(user));
+        let act = Outcome::RecoveryCodesReplaced.of_user(user).with_notice(Notice::RecoveryCodesReplaced);
         self.audit.add(&mut transaction, call, act);
-        let answer = recovery_codes_answer(call, Outcome::RecoveryCodesReplaced, &user, &shown);
-        let answer = answer.issued(Issued::about(&user, call.now));
+        let answer = recovery_codes_answer(call, Outcome::RecoveryCodesReplaced, user, &shown);
+        let answer = answer.issued(Issued::about(user, call.now));
         once.store(&mut transaction, &answer)?;
         let is_stored = async {
             let found = Batch::one(&self.read_factors, &codes.owner(), call.now).await?;

@@ -27,7 +27,7 @@ mod model;
 #[cfg(test)]
 mod tests;
 
-/// Wrong passwords in a row that make a device unknown.
+/// Wrong passwords and codes in a row that make a device unknown.
 pub const FAILURES: u64 = 5;
 
 /// Devices of one user. One more replaces the device that was used longest ago.
@@ -345,7 +345,8 @@ pub fn fingerprint(factors: &[Factor]) -> [u8; 32] {
     let fingerprint_of = |factor: &Factor| {
         let value = match &factor.value {
             Value::Sms(phone) => phone.as_ref().map_or(&[][..], |phone| phone.number.as_str().as_bytes()),
-            Value::Totp(secret) => secret.as_ref().map_or(&[][..], |secret| &secret.nonce),
+            // The same secret under another key is no change of the factor.
+            Value::Totp(secret) => secret.as_ref().map_or(&[][..], |_| &b"set"[..]),
             // Using one up is no change of the factors.
             Value::RecoveryCodes(_) => &[],
         };

@@ -107,7 +107,7 @@ impl Login {
             domain: Some(self.user.domain_key()),
             generation: self.user.token_generation,
             session: self.token.session,
-            second_factor: false,
+            second_factor: self.token.second_factor,
             device: self.token.device,
             locale: self.token.locale.clone(),
             client: self.token.client.clone(),

@@ -47,8 +47,7 @@ pub struct Caller {
     pub client: ClientId,
     /// The scopes of the token.
     pub scopes: Vec<Scope>,
-    /// Whether a second factor completed the login that issued the token. True for a token that no login issued: an
-    /// operator's, or a client's own.
+    /// See [`Token::has_second_factor`].
     pub second_factor: bool,
 }
 
@@ -97,7 +96,7 @@ pub fn check(
     }
     Ok(Caller {
         principal,
-        second_factor: token.second_factor || token.session.is_none(),
+        second_factor: token.has_second_factor(),
         client: token.client,
         scopes: token.scopes,
     })

@@ -233,6 +233,13 @@ impl Token {
         Ok((token, text))
     }
 
+    /// Whether a second factor completed the login that issued it. True for a token that no login issued: an operator's,
+    /// or a client's own.
+    #[must_use]
+    pub fn has_second_factor(&self) -> bool {
+        self.second_factor || self.session.is_none()
+    }
+
     /// A public id: half of its digest, in the form of a UUID.
     #[must_use]
     pub fn id(&self) -> String {

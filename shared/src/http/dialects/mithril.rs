@@ -42,7 +42,7 @@ pub const FACTOR_WRITE: Needed = only(&[Scope::FactorWrite]);
 /// The authorization to reset a factor.
 pub const FACTOR_RESET: Needed = only(&[Scope::FactorReset]);
 
-/// The authorization to change the phone of one's own factor.
+/// The authorization to change one's own second factors and known devices.
 pub const FACTOR_INIT: Needed = only(&[Scope::AppAuthorize, Scope::FactorWrite]);
 
 /// The authorization to list known devices.
