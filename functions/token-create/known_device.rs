@@ -7,7 +7,8 @@ use countersign_shared::{
 
 use crate::{
     handler::Create,
-    password::{LoginRequest, LoginState, PasswordVerifier},
+    login_state::LoginState,
+    password::{LoginRequest, PasswordVerifier},
     session::SignIn,
 };
 

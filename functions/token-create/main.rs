@@ -3,6 +3,7 @@ mod authorize;
 mod client;
 mod handler;
 mod known_device;
+mod login_state;
 mod password;
 mod refresh;
 mod session;

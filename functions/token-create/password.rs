@@ -5,8 +5,8 @@ use countersign_shared::{
             client::{Client, GrantType},
             lockout::{Failed, Lockout},
         },
-        device::{Device, Devices},
-        limits::{limit_keys, quota::Quota, rate_limit::Hit},
+        device::Devices,
+        limits::limit_keys,
         otp::Otps,
         password::{Cost, Password, PasswordHash, Verdict},
         people::{
@@ -18,7 +18,6 @@ use countersign_shared::{
             unknown::{self, UnknownIdentity},
             user::User,
         },
-        time::Timestamp,
     },
     fault::Fault,
     http::{
@@ -40,29 +39,7 @@ use countersign_shared::{
 };
 use rand::rngs::SysRng;
 
-use crate::{handler::Create, session::SignIn};
-
-/// The rows that a login depends on.
-pub struct LoginState {
-    pub user: Option<User>,
-    /// The failures of the address if no user has it.
-    unknown: UnknownIdentity,
-    failures: Vec<Hit>,
-    pub factors: Factors,
-    pub otps: Otps,
-    pub quota: Option<Quota>,
-    pub domain: Domain,
-    /// The user's known devices, if the request is about devices.
-    pub devices: Devices,
-}
-
-impl LoginState {
-    /// The user, and the known device that the request comes from.
-    fn known_device(&self, request: &LoginRequest<'_>, now: Timestamp) -> Option<(&User, &Device)> {
-        let (user, token) = (self.user.as_ref()?, request.device.token.as_ref()?);
-        Some((user, self.devices.known(user, token, now)?))
-    }
-}
+use crate::{handler::Create, login_state::LoginState, session::SignIn};
 
 /// The subject whose failure is counted.
 #[derive(Clone, Copy)]
@@ -186,7 +163,7 @@ impl Create {
         once: &Once<'_>,
     ) -> Result<Option<Answer>, Error> {
         let found = self.find(call, request).await?;
-        if let Some((user, device)) = found.known_device(request, call.now) {
+        if let Some((user, device)) = found.known_device(request.device.token.as_ref(), call.now) {
             let known = (user, device, verifier);
             return self.sign_in_from_device(call, request, known, &found, sending, once).await;
         }

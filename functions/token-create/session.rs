@@ -33,7 +33,7 @@ use countersign_shared::{
 };
 use rand::rngs::SysRng;
 
-use crate::{handler::Create, password::LoginState};
+use crate::{handler::Create, login_state::LoginState};
 
 /// A valid sign-in.
 pub struct SignIn<'a> {

@@ -132,3 +132,72 @@ fn read_token(row: Reader<'_>, digest: &'static str, expires_at: &'static str) -
         expires_at: row.time(expires_at)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{crypto::secret::Secret, limits::rate_limit::Hit};
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_seconds(seconds)
+    }
+
+    #[track_caller]
+    fn is_kept(devices: &Devices) {
+        let read = Devices::from_item(&devices.to_item()).expect("our own row");
+        assert_eq!(format!("{read:?}"), format!("{devices:?}"));
+        assert_eq!((read.to_item(), read.ends_at()), (devices.to_item(), None));
+    }
+
+    #[test]
+    fn a_record_round_trips() {
+        let user = UserId::from_bytes([1; 16]);
+        is_kept(&Devices::none(user));
+        let device_token = |text: &str, seconds| DeviceToken {
+            digest: Digest::of(&Secret::new(text.into())),
+            expires_at: at(seconds),
+        };
+        let device = |remembered, previous| Device {
+            id: DeviceId::from_bytes([2; 16]),
+            token: device_token("token", 30),
+            previous,
+            generation: 3,
+            client: ClientId::parse("heatclinic").expect("well-formed"),
+            added_at: at(10),
+            last_used_at: at(20),
+            failures: 4,
+            guesses: vec![Hit {
+                at: at(15),
+                by: "invocation".into(),
+            }],
+            remembered,
+        };
+        let remembered = Remembered {
+            until: at(25),
+            factors: [5; 32],
+        };
+        let devices = Devices {
+            version: 6,
+            list: vec![
+                device(None, None),
+                device(Some(remembered), Some(device_token("earlier", 29))),
+            ],
+            forget_at: at(30),
+            ..Devices::none(user)
+        };
+        is_kept(&devices);
+        // A replacement writes the whole row, on condition that it is the one that was read.
+        for (read, condition) in [(0, "attribute_not_exists(user_id)"), (5, "version = :read")] {
+            let change = replace(read, &devices);
+            assert_eq!((change.condition, unchanged(read).expression), (condition, condition));
+            for name in ["version", "devices", "ttl"] {
+                let placeholder = format!(":{name}");
+                let written = change.values.iter().find(|(name, _)| *name == placeholder).map(|(_, value)| value);
+                assert_eq!(written, devices.to_item().get(name), "{name}");
+                assert!(change.update.contains(&format!("{name} = {placeholder}")), "{name}");
+            }
+            let value = change.values.iter().find(|(name, _)| *name == ":read").map(|(_, value)| value.clone());
+            assert_eq!(value, (read > 0).then(|| number(read)));
+        }
+    }
+}

@@ -6,10 +6,6 @@ use std::fmt::Debug;
 
 use rand::rngs::SysRng;
 
-use super::{
-    device::{replace as replace_devices, unchanged},
-    user::set_password,
-};
 use crate::{
     domain::{
         audit::{self, Act, Notice},
@@ -24,7 +20,6 @@ use crate::{
             key::tests::ring,
             secret::{Digest, Secret},
         },
-        device::{Device, DeviceToken, Devices, Remembered},
         idempotency::{Body, IdempotencyRecord, Issued},
         limits::rate_limit::Hit,
         mail::{
@@ -36,7 +31,7 @@ use crate::{
         password_reset::{PasswordResetRequest, Target},
         people::{
             claim::Claim,
-            id::{ClientId, DeviceId, FactorId, UserId, UserNumber},
+            id::{ClientId, DeviceId, FactorId, UserNumber},
             locale::Locale,
             name::{DisplayName, DomainName, EmailAddress},
             phone::Phone,
@@ -64,7 +59,7 @@ use crate::{
             windows::Windows,
         },
     },
-    store::{item::number, table::Row},
+    store::table::Row,
 };
 
 fn at(seconds: u64) -> Timestamp {
@@ -444,72 +439,4 @@ fn verifications_are_read_as_they_were_written() {
     is_kept(&windows, None);
     windows = windows.count(&[bucket(), bucket()], at(5)).expect("there is room");
     is_kept(&windows, None);
-}
-
-#[test]
-fn devices_round_trip() {
-    let user = UserId::from_bytes([1; 16]);
-    is_kept(&Devices::none(user), None);
-    let device_token = |text: &str, seconds| DeviceToken {
-        digest: Digest::of(&Secret::new(text.into())),
-        expires_at: at(seconds),
-    };
-    let device = |remembered, previous| Device {
-        id: DeviceId::from_bytes([2; 16]),
-        token: device_token("token", 30),
-        previous,
-        generation: 3,
-        client: ClientId::parse("heatclinic").expect("well-formed"),
-        added_at: at(10),
-        last_used_at: at(20),
-        failures: 4,
-        guesses: vec![Hit {
-            at: at(15),
-            by: "invocation".into(),
-        }],
-        remembered,
-    };
-    let remembered = Remembered {
-        until: at(25),
-        factors: [5; 32],
-    };
-    let devices = Devices {
-        version: 6,
-        list: vec![
-            device(None, None),
-            device(Some(remembered), Some(device_token("earlier", 29))),
-        ],
-        forget_at: at(30),
-        ..Devices::none(user)
-    };
-    is_kept(&devices, None);
-    // A replacement writes the whole row, on condition that it is the one that was read.
-    for (read, condition) in [(0, "attribute_not_exists(user_id)"), (5, "version = :read")] {
-        let change = replace_devices(read, &devices);
-        assert_eq!((change.condition, unchanged(read).expression), (condition, condition));
-        for name in ["version", "devices", "ttl"] {
-            let placeholder = format!(":{name}");
-            let written = change.values.iter().find(|(name, _)| *name == placeholder).map(|(_, value)| value);
-            assert_eq!(written, devices.to_item().get(name), "{name}");
-            assert!(change.update.contains(&format!("{name} = {placeholder}")), "{name}");
-        }
-        let value = change.values.iter().find(|(name, _)| *name == ":read").map(|(_, value)| value.clone());
-        assert_eq!(value, (read > 0).then(|| number(read)));
-    }
-}
-
-#[test]
-fn a_new_password_removes_only_a_block_by_failures() {
-    let password = PasswordHash::from_stored("$argon2id$v=19$…".into());
-    for (why, is_unblocked) in [(Why::Passwords, true), (Why::Otps, true), (Why::Decision, false)] {
-        let read = User {
-            lockout: blocked(why, Some(60)),
-            ..user()
-        };
-        let change = set_password(&read, &password, at(55));
-        let of = |name: &str| change.values.iter().find(|(found, _)| *found == name).map(|(_, value)| value);
-        let lockout = of(":lockout").and_then(|value| value.as_m().ok()).expect("a map");
-        assert_eq!(lockout.contains_key("why"), !is_unblocked, "{why:?}");
-        assert_eq!((lockout["passwords"].as_n(), lockout["otps"].as_n()), (Ok(&"0".into()), Ok(&"0".into())));
-    }
 }

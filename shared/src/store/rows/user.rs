@@ -385,3 +385,50 @@ fn read_sessions(item: &Item) -> Option<Sessions> {
     };
     item.iter().map(entry).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::people::user::tests::user;
+
+    #[test]
+    fn a_new_password_removes_only_a_block_by_failures() {
+        let password = PasswordHash::from_stored("$argon2id$v=19$…".into());
+        for (why, is_unblocked) in [(Why::Passwords, true), (Why::Otps, true), (Why::Decision, false)] {
+            let block = Block {
+                why,
+                at: Timestamp::from_seconds(50),
+                until: Some(Timestamp::from_seconds(60)),
+            };
+            let read = User {
+                lockout: Lockout {
+                    passwords: 3,
+                    otps: 2,
+                    block: Some(block),
+                },
+                ..user()
+            };
+            let change = set_password(&read, &password, Timestamp::from_seconds(55));
+            let of = |name: &str| change.values.iter().find(|(found, _)| *found == name).map(|(_, value)| value);
+            let lockout = of(":lockout").and_then(|value| value.as_m().ok()).expect("a map");
+            assert_eq!(lockout.contains_key("why"), !is_unblocked, "{why:?}");
+            assert_eq!((lockout["passwords"].as_n(), lockout["otps"].as_n()), (Ok(&"0".into()), Ok(&"0".into())));
+        }
+    }
+
+    #[test]
+    fn a_login_from_a_known_device_leaves_the_lockout_as_it_is() {
+        let read = user();
+        for verified in [None, Some(Timestamp::from_seconds(7))] {
+            let change =
+                sign_in_from_device(&read, &read.sessions, &read.password, verified, Timestamp::from_seconds(9));
+            assert!(!change.update.contains("lockout") && !change.update.contains("token_generation"));
+            assert!(!change.condition.contains("lockout = "), "failures of others change it at any time");
+            assert_eq!(change.update.contains("verified_phone = :verified"), verified.is_some());
+            // Every placeholder has its value, and none is left over.
+            for (name, _) in &change.values {
+                assert!(change.update.contains(name) || change.condition.contains(name), "{name}");
+            }
+        }
+    }
+}
