@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{
     devices::devices_path,
     login::{api_grant, other_than, token_in},
-    mithril::{user_blocked, wrong_code},
+    mithril::{RECOVERY_CODES, token_invalid_type, user_blocked, wrong_code},
     people::Person,
     requests::Response,
     totp::AppUser,
@@ -143,7 +143,14 @@ async fn a_remembered_device_skips_the_second_factor_until_then() {
     // A code remembers it anew; a change of any factor ends that, and so does the operator's reset.
     let device = add_device(&world, &user).await;
     assert_eq!(next(&device).await, "REQUEST_APPS");
+    // The device and the password alone lead to no other factor, and to no recovery codes.
     let access = token_in(&begin(&world, &user.person, Some(&device)).await);
+    token_invalid_type(&world.init_app(&access, Some(&user.person.password)).await);
+    let codes = world.request("PATCH", RECOVERY_CODES).bearer(&access);
+    token_invalid_type(&codes.json(&json!({ "password": user.person.password })).send().await);
+    world.advance(60).await;
+    let login = token_in(&begin(&world, &user.person, None).await);
+    let access = token_in(&world.submit_code(&login, &world.app_code(&user.app).await).await);
     let again = world.enrol(&user.person, &access).await;
     world.advance(60).await;
     assert_eq!(next(&device).await, "REQUEST_OTP");

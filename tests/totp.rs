@@ -339,6 +339,23 @@ async fn the_password_is_required_again_and_its_guesses_are_limited() {
 }
 
 #[tokio::test]
+async fn a_session_from_before_the_first_factor_sets_no_other() {
+    let world = World::new().await;
+    let maria = world.create_person("maria").await;
+    let access = token_in(&world.sign_in(&maria, &maria.password).await);
+    let stale = token_in(&world.request_token(other_client(&world, &maria).await).await);
+    let stale_approval = token_in(&world.init_app(&stale, Some(&maria.password)).await);
+    let user = world.enrol(&maria, &access).await;
+    token_invalid_type(&world.init_app(&stale, Some(&maria.password)).await);
+    token_invalid_type(&world.init_app(&stale_approval, Some(&maria.password)).await);
+    // An approval that was begun before is as stale as its session.
+    token_expired(&world.approve_factor(&stale_approval, "123456").await);
+    world.advance(60).await;
+    let login = world.begin_app_login(&maria).await;
+    world.submit_code(&login, &world.app_code(&user.app).await).await.ok(201);
+}
+
+#[tokio::test]
 async fn malformed_enrolments_are_refused() {
     let world = World::new().await;
     let maria = world.create_person("maria").await;

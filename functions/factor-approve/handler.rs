@@ -93,6 +93,11 @@ impl Approve {
         else {
             return Err(Error::NotInitiated);
         };
+        // The first factor, which the password alone may set, must not add to one that was set since.
+        let is_proven = replaces.is_some() && login.token.has_second_factor();
+        if login.factors.are_set() && !is_proven {
+            return Err(Error::TokenExpired);
+        }
         let found = |factor_type| login.factors.0.iter().find(|factor| factor.factor_type() == factor_type);
         match value {
             NewValue::Phone(_) => {
@@ -108,10 +113,6 @@ impl Approve {
                     return Err(Error::NotFound);
                 }
             }
-        }
-        // Setting the first factor must not add to one that was set concurrently.
-        if replaces.is_none() && login.factors.are_set() {
-            return Err(Error::TokenExpired);
         }
         let Some(verified) = self.verifier.verify_approval(call, &login, value, otp).await? else {
             return Ok(None);

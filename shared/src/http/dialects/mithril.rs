@@ -157,7 +157,7 @@ impl From<Unverified> for Error {
         match why {
             Unverified::RateLimited(exhausted) => Self::GuessTimeout(exhausted),
             Unverified::Failed(failure) => Self::Otp(failure),
-            Unverified::Malformed(length) => body::no_code(length),
+            Unverified::Malformed(length) => Invalid::no_code("otp", length).into(),
             Unverified::NoFactor => Self::NoFactor,
             Unverified::FactorNotSet => Self::FactorNotSet,
             Unverified::Fault(fault) => Self::Fault(fault),

@@ -179,12 +179,6 @@ pub fn missing(field: &'static str) -> Error {
     Invalid::required(field).into()
 }
 
-/// What was submitted is no code with this number of digits, and the user has no other second factor.
-#[must_use]
-pub fn no_code(otp_length: usize) -> Error {
-    fields::no_code("otp", otp_length).into()
-}
-
 /// Reads what is submitted as second factor; `otp_length` is the number of digits of a code by text message.
 ///
 /// # Errors

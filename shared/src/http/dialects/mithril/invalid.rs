@@ -70,6 +70,12 @@ impl Invalid {
         Self::new(field, "format", &[pattern], "has invalid format")
     }
 
+    /// A text that is not a code with this number of digits.
+    #[must_use]
+    pub fn no_code(field: &str, length: usize) -> Self {
+        Self::format(field, &format!("^[0-9]{{{length}}}$"))
+    }
+
     /// A phone number that is not valid in its country's numbering plan, or that SNS does not accept.
     #[must_use]
     pub fn impossible_phone(field: &str) -> Self {

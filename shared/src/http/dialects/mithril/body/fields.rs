@@ -124,7 +124,7 @@ impl<'a> Fields<'a> {
             Some(Json::Flag(_) | Json::Object(_) | Json::Other) => None,
             Some(Json::Null) | None => return self.refuse(Invalid::required(field)),
         };
-        submitted.or_else(|| self.refuse(no_code(field, length)))
+        submitted.or_else(|| self.refuse(Invalid::no_code(field, length)))
     }
 
     /// One of these types of factor.
@@ -203,9 +203,4 @@ impl<'a> Fields<'a> {
 pub(super) fn no_factor_type(field: &str, of: &[FactorType]) -> Invalid {
     let names: Vec<_> = of.iter().map(|factor_type| factor_type.name()).collect();
     Invalid::inclusion(field, &names)
-}
-
-/// A text that is not a code with this number of digits.
-pub(super) fn no_code(field: &str, length: usize) -> Invalid {
-    Invalid::format(field, &format!("^[0-9]{{{length}}}$"))
 }
