@@ -60,8 +60,9 @@ impl Create {
     ) -> Result<Option<Answer>, Error> {
         let reads = Reads {
             factors: match otp {
-                Submitted::Digits { .. } => FACTORS,
-                Submitted::Recovery(_) => FactorType::ALL,
+                // A change of any of them makes the device one that is not remembered.
+                Submitted::Digits { .. } if !wants_device => FACTORS,
+                Submitted::Digits { .. } | Submitted::Recovery(_) => FactorType::ALL,
             },
             devices: wants_device,
         };

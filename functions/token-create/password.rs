@@ -205,7 +205,10 @@ impl Create {
         let LoginRequest {
             domain, id, identity, ..
         } = request;
-        let keys: Vec<_> = FACTORS.iter().map(|factor_type| factor_type.of(*id)).collect();
+        let about_devices = request.device.token.is_some() || request.device.is_wanted;
+        // A remembered device depends on all factors.
+        let factors = if about_devices { FactorType::ALL } else { FACTORS };
+        let keys: Vec<_> = factors.iter().map(|factor_type| factor_type.of(*id)).collect();
         let ledger = FactorType::Sms.of(*id);
         let mut batch = Batch::default();
         batch.want(&self.logins.users, id);
@@ -219,7 +222,6 @@ impl Create {
         let failures = limit_keys::failed_logins(&call.source);
         batch.want(&self.read_rate_limits, &failures);
         batch.want(&self.read_unknown, identity);
-        let about_devices = request.device.token.is_some() || request.device.is_wanted;
         if about_devices {
             batch.want(&self.logins.devices, id);
         }
