@@ -155,9 +155,19 @@ async fn a_remembered_device_skips_the_second_factor_until_then() {
     world.advance(60).await;
     assert_eq!(next(&device).await, "REQUEST_OTP");
 
+    // So do new recovery codes.
+    let device = add_device(&world, &again).await;
+    assert_eq!(next(&device).await, "REQUEST_APPS");
+    let login = token_in(&begin(&world, &again.person, None).await);
+    let access = token_in(&world.submit_code(&login, &world.app_code(&again.app).await).await);
+    let codes = world.request("PATCH", RECOVERY_CODES).bearer(&access);
+    let got = codes.json(&json!({ "password": again.person.password })).send().await;
+    let codes = world.recovery_codes(&got);
+    assert_eq!(next(&device).await, "REQUEST_OTP");
+
     // A recovery code completes a login, and remembers nothing.
     let login = token_in(&begin(&world, &again.person, None).await);
-    let device = world.device_in(&submit(&world, &login, &again.recovery[0]).await);
+    let device = world.device_in(&submit(&world, &login, &codes[0]).await);
     assert_eq!(next(&device).await, "REQUEST_OTP");
 }
 
@@ -178,7 +188,7 @@ async fn a_year_of_a_stranger_with_the_password_never_refuses_the_owner_on_a_kno
     let settings = [("BlockSeconds", "3600"), ("FailedLoginsPerSourcePerHour", "300")];
     let world = World::with(&settings).await;
     let user = world.create_app_user("maria").await;
-    let device = add_device(&world, &user).await;
+    let mut device = add_device(&world, &user).await;
     let (start, mut compared) = (world.now().await, 0);
     for day in 0..365 {
         // The stranger guesses until no code is compared any more today.
@@ -199,8 +209,10 @@ async fn a_year_of_a_stranger_with_the_password_never_refuses_the_owner_on_a_kno
             world.advance(3600).await;
         }
         let login = token_in(&begin(&world, &user.person, Some(&device)).await);
-        let got = world.submit_code(&login, &world.app_code(&user.app).await).await;
+        let got = submit(&world, &login, &world.app_code(&user.app).await).await;
+        assert_eq!(got.status, 201, "day {day}: {got:?}");
         assert!(world.token_works(&token_in(&got)).await, "day {day}");
+        device = world.device_in(&got);
         // To the next day, a minute later than on this one.
         world.advance(start + (day + 1) * (86_400 + 60) - world.now().await).await;
     }

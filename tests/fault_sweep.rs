@@ -286,7 +286,7 @@ async fn refused_after_effect(
     match flow {
         Flow::ConfirmRegistration | Flow::MakeUser => {
             let password = if flow == Flow::MakeUser { NEW } else { PASSWORD };
-            let email = format!("{}example.org", trial.login);
+            let email = format!("{}@example.org", trial.login);
             token_in(&world.request_token(password_grant(&email, password)).await);
         }
         Flow::ApproveFactor => {
@@ -357,7 +357,7 @@ async fn published(world: &World, n: usize, rule: Option<Value>) -> (usize, Vec<
     let events = world.get("/_local/events").send_local().await;
     let changed = events.as_array().expect("a list").iter().filter(|event| event["detail-type"] == "password.changed");
     let ids = changed.map(|event| event["detail"]["id"].clone()).collect();
-    (world.mails_to(&format!("{login}example.org")).await.len(), ids)
+    (world.mails_to(&format!("{login}@example.org")).await.len(), ids)
 }
 
 #[tokio::test]
