@@ -453,7 +453,8 @@ async fn operations_use_the_calls_and_units_that_they_are_priced_at() {
     let app = world.create_app_user("appuser").await;
     let sign_in = async || world.sign_in(&app.person, &app.person.password).await;
     let token = token_in(&measured.by("login: password, and an app's code is asked for", sign_in()).await);
-    let authorize = world.submit_code(&token, &world.app_code(&app.app).await);
+    let code = world.app_code(&app.app).await;
+    let authorize = world.submit_code(&token, &code);
     token_in(&measured.by("login: code of an app", authorize).await);
     let token = token_in(&sign_in().await);
     let authorize = world.submit_code(&token, &app.recovery[0]);
