@@ -32,6 +32,8 @@ What happened, and what tests do to it, below http://127.0.0.1:3000/_local (the 
   GET, DELETE  messages, events, invocations, dead-letters
   GET          identities, tables, tables/TABLE, changes (a stream of what changed)
   GET, POST    clock          {\"advance_seconds\":60} moves it on
+  GET, POST    authenticator  {\"uri\":\"otpauth://totp/…\"}: an authenticator app by that clock; DELETE authenticator/ID forgets
+  POST         qr             {\"text\":\"…\"}: a QR code as SVG
   POST         sweep          deletes expired rows
   POST         streams/deliver   returns when functions have handled all stream records
   GET, POST, DELETE  faults      {\"service\":\"dynamodb\",\"operation\":\"PutItem\",\"function\":null,\"kind\":\"error\",\"skip\":0,\"times\":1};

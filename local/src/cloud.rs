@@ -10,6 +10,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::authenticator::Authenticator;
 use crate::aws::{Faults, Secrets};
 use crate::clock::LocalClock;
 use crate::data::{DataDir, State};
@@ -195,6 +196,7 @@ impl Cloud {
             server,
             identities: Identities::new(state.identities, state.identities_made_at),
             issuer: Issuer::default(),
+            authenticator: Authenticator::new(&state.authenticator),
             changes: broadcast::channel(64).0,
             stop,
             port,

@@ -35,6 +35,9 @@ pub(crate) struct State {
     pub(crate) identities_made_at: u64,
     #[serde(default)]
     pub(crate) streams: BTreeMap<String, String>,
+    /// What the authenticator app has scanned.
+    #[serde(default)]
+    pub(crate) authenticator: Vec<String>,
     /// The account on another server, if the rows are there.
     #[serde(default)]
     pub(crate) account: Option<String>,

@@ -26,6 +26,7 @@
 //! | `identities`, `tenant` | the demo tenant |
 //! | `page` | `/_local/…` and Lambda's invoke API |
 //! | `issuer` | an identity provider, for tries without one |
+//! | `authenticator` | an authenticator app, for trials of second factors without a phone |
 //! | `data` | the `--data` directory |
 //! | `simulate` | replays a file of text messages against the limits, and starts nothing |
 //!
@@ -33,6 +34,7 @@
 //! recorded with the invocation that made it, and executed only if the function's role allows it. The cloud listens on
 //! loopback only. Paths and queries are never printed as they were sent. When a cloud ends, so do its processes.
 
+mod authenticator;
 mod aws;
 mod clock;
 mod cloud;

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+use crate::authenticator::Authenticator;
 use crate::aws::{Faults, Secrets};
 use crate::clock::LocalClock;
 use crate::data::{DataDir, State};
@@ -44,7 +45,8 @@ pub(crate) struct Inner {
     pub(crate) streams: Streams,
     pub(crate) identities: Identities,
     pub(crate) issuer: Issuer,
-    /// Notifies of changes: `messages`, `events`, `invocations`, `identities` or `clock`.
+    pub(crate) authenticator: Authenticator,
+    /// Notifies of changes: `messages`, `events`, `invocations`, `identities`, `authenticator` or `clock`.
     pub(crate) changes: broadcast::Sender<&'static str>,
     pub(crate) stop: CancellationToken,
     pub(crate) port: u16,
@@ -109,6 +111,7 @@ impl Inner {
             identities: self.identities.shown(),
             identities_made_at: self.identities.made_at(),
             streams: self.streams.reached(),
+            authenticator: self.authenticator.uris(),
             account: self.server.as_ref().map(|server| server.account().to_owned()),
         };
         if let Err(error) = data.save(state) {

@@ -1,6 +1,7 @@
 //! Black-box tests of the local cloud: real processes, the unmodified SDK, HTTP.
 
 mod api;
+mod authenticator;
 mod aws;
 mod callers;
 mod command_line;
