@@ -15,6 +15,11 @@ async fn the_local_page_works_in_a_browser() {
     World::new().await.in_a_browser("local_page.py", &[]).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authenticator_app_is_set_up_lost_and_replaced_in_a_browser() {
+    World::new().await.in_a_browser("second_factors.py", &[]).await;
+}
+
 /// The program is built with the workspace, not only for these tests.
 #[tokio::test]
 async fn an_open_page_recovers_in_a_browser_when_the_local_cloud_restarts() {

@@ -77,6 +77,10 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
             "/_local/requests.js",
             get(async || page("text/javascript; charset=utf-8", include_str!("page/requests.js"))),
         )
+        .route(
+            "/_local/factors.js",
+            get(async || page("text/javascript; charset=utf-8", include_str!("page/factors.js"))),
+        )
         .route("/_local/changes", get(changes))
         .route("/_local/events", get(events).delete(clear_events))
         .route("/_local/messages", get(messages).delete(clear_messages))

@@ -27,6 +27,13 @@ const sizes = new ResizeObserver((changes) => {
   }
 });
 
+/** Makes `wanted` the children of `list` without moving those already in place: moving a frame reloads it. */
+export function reconcile(list, wanted) {
+  const keep = new Set(wanted);
+  for (const child of [...list.children]) if (!keep.has(child)) child.remove();
+  wanted.forEach((child, at) => list.children[at] === child || list.insertBefore(child, list.children[at] ?? null));
+}
+
 /** Announces a change to screen readers. The sentence is appended, so that the next one does not cut it off. */
 export function say(text) {
   const news = $("news");
@@ -47,12 +54,13 @@ class Refused extends Error {
   constructor(status, body) {
     super(`The local cloud answered ${status}${body ? `: ${body.slice(0, 300)}` : "."}`);
     this.status = status;
+    this.body = body;
   }
 }
 
-export async function ask(method, path, body) {
-  const init = { method, cache: "no-store" };
-  if (body !== undefined) Object.assign(init, { body: JSON.stringify(body), headers: { "content-type": "application/json" } });
+export async function ask(method, path, body, headers = {}) {
+  const init = { method, headers, cache: "no-store" };
+  if (body !== undefined) Object.assign(init, { body: JSON.stringify(body), headers: { "content-type": "application/json", ...headers } });
   let answer, text;
   try {
     answer = await fetch(path, init);

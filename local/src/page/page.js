@@ -3,7 +3,8 @@
 // The content of messages, rows and answers is untrusted. It enters this page as text only (`textContent`, or an address that
 // `webAddress` has accepted), and a mail's HTML only through a sandboxed frame of its own. There is no innerHTML here.
 
-import { $, act, ask, copyButton, feed, h, listen, plural, say, scrolling, title, unseen, value } from "./base.js";
+import { $, act, ask, copyButton, feed, h, listen, plural, reconcile, say, scrolling, title, unseen, value } from "./base.js";
+import { fillFactorCode, prefill, showEntries, tickEntries } from "./factors.js";
 import {
   fillCode, fillLink, fillPasscode, fillToken, showIdentities, writeAccountLines, writeFactorLines, writePasscodeLines,
 } from "./requests.js";
@@ -50,13 +51,13 @@ function moment(at) {
 }
 
 function messageEntry(message) {
-  const { channel, to, from, reply_to, subject, text, html, at } = message;
+  const { id, channel, to, from, reply_to, subject, text, html, at } = message;
   const who = (said, address) => (address ? [said, h("bdi", {}, address)] : []);
   const words = text || wordsOf(html ?? "");
   const codes = codesIn(`${subject ?? ""}\n${words}`).map((code) => value("div", `code ${code}`, h("code", { className: "code" }, code)));
   const links = linksIn(words, html ?? "").map((href) =>
     value("div", "link", h("a", { href, target: "_blank", rel: "noopener noreferrer", referrerPolicy: "no-referrer" }, href)));
-  const box = scrolling(h("div", { className: "text", dir: "auto" }, text ?? ""), "Text of the message");
+  const box = scrolling(h("div", { className: "text", dir: "auto" }, text ?? ""), `Text of message ${id}`);
   return h("li", {},
     h("h3", { dir: "auto" }, subject || (channel === "sms" ? "Text message" : "(no subject)")),
     h("p", { className: "meta" },
@@ -98,6 +99,7 @@ function showMessages(messages, first) {
   $("clear-messages").hidden = messages.length === 0;
   fillLink(messages);
   fillCode(messages);
+  fillFactorCode(messages);
   more($("more-messages"), messages.length, allMessages, "messages", () => ((allMessages = true), showMessages(messages, true)));
   if (first || arrived.length === 0) return;
   for (const [key] of arrived) entries.get(key)?.classList.add("arrived");
@@ -105,13 +107,6 @@ function showMessages(messages, first) {
   say(arrived.length > 1 ? `${arrived.length} new messages.` : channel === "sms" ? `New SMS to ${to}.` : `New mail to ${to}: ${subject}.`);
   if (document.hidden) unread += arrived.length;
   document.title = unread ? `(${unread}) ${title}` : title;
-}
-
-/** Makes `wanted` the children of `list` without moving those already in place: moving a frame reloads it. */
-function reconcile(list, wanted) {
-  const keep = new Set(wanted);
-  for (const child of [...list.children]) if (!keep.has(child)) child.remove();
-  wanted.forEach((child, at) => list.children[at] === child || list.insertBefore(child, list.children[at] ?? null));
 }
 
 function more(button, count, all, things, show) {
@@ -122,13 +117,13 @@ function more(button, count, all, things, show) {
 
 // ---- Events -------------------------------------------------------------------------------------------------------------
 
-function eventEntry({ bus, source, "detail-type": type, detail, resources, time }) {
+function eventEntry({ id, bus, source, "detail-type": type, detail, resources, time }) {
   return h("li", {},
     h("h3", { dir: "auto" }, type),
     h("p", { className: "meta" },
       h("bdi", {}, source), " on ", h("bdi", {}, bus),
       ...resources.flatMap((resource) => [", about ", h("bdi", {}, resource)]), " · ", moment(time)),
-    scrolling(h("pre", { className: "detail" }, JSON.stringify(detail, null, 2)), "Detail of the event"));
+    scrolling(h("pre", { className: "detail" }, JSON.stringify(detail, null, 2)), `Detail of event ${id}`));
 }
 
 let knownEvents = new Set();
@@ -265,13 +260,16 @@ async function advance(seconds) {
 
 // ---- Start --------------------------------------------------------------------------------------------------------------
 
+const readClock = feed("clock", "/_local/clock", showClock);
+const readEntries = feed("factors", "/_local/authenticator", showEntries);
 const readTables = feed("tables", "/_local/tables", showTables, []);
 const readers = new Map([
   ["messages", feed("messages", "/_local/messages?full=true", showMessages)],
   ["events", feed("events", "/_local/events", showEvents)],
   ["invocations", feed("requests", "/_local/invocations?init=true", showRequests)],
-  ["clock", feed("clock", "/_local/clock", showClock)],
-  ["identities", feed("identities", "/_local/identities", showIdentities, null)],
+  ["clock", () => (readClock(), readEntries())], // codes follow the clock
+  ["authenticator", readEntries],
+  ["identities", feed("identities", "/_local/identities", (identities) => (showIdentities(identities), prefill(identities)), null)],
   ["tables", () => (readTables(), openTables.forEach((read) => read()))],
 ]);
 
@@ -312,6 +310,6 @@ document.addEventListener("visibilitychange", () => {
   readers.get("invocations")();
   readers.get("tables")();
 });
-setInterval(tick, 1000);
+setInterval(() => (tick(), tickEntries(readEntries)), 1000);
 readers.forEach((read) => read());
 listen(readers);

@@ -63,7 +63,7 @@ const MAILED = /https?:\/\/[^\s"'<>]*\/app-root#\/(self_register|pwd_reset)\/([0
 const BOUND = /^@\S+ #(\d{6,8})$/m; // the line of an SMS that binds its code to a domain
 
 /** Puts what `find` finds in the newest message into its field, once: a user's input there stays until the next message. */
-function filler(field, find, write) {
+export function filler(field, find, write = () => {}) {
   let newest;
   return (messages) => {
     const found = find(messages.findLast(find) ?? {});
@@ -75,7 +75,8 @@ function filler(field, find, write) {
 }
 
 export const fillLink = filler("link", ({ text, html }) => MAILED.exec(text || html || "")?.[0], writeAccountLines);
-export const fillCode = filler("otp", ({ channel, text }) => (channel === "sms" ? BOUND.exec(text)?.[1] : undefined), writeFactorLines);
+export const mobileCode = ({ channel, text }) => (channel === "sms" ? BOUND.exec(text)?.[1] : undefined);
+export const fillCode = filler("otp", mobileCode, writeFactorLines);
 
 /** Puts the token of a response into its field; leaves it unchanged if `text` is not such a response. */
 export function fillToken(text) {
