@@ -1,20 +1,11 @@
 //! A built-in authenticator app: the phone of a trial. It follows the local clock, and the product does not know it.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Mutex, MutexGuard};
 
-use axum::Router;
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, State};
-use axum::http::{Response, StatusCode};
-use axum::routing::{delete, get, post};
 use qrcode::QrCode;
 use qrcode::render::svg;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use totp_rs::Totp;
-
-use crate::http;
-use crate::page::{done, listed, plain, problem};
-use crate::state::Inner;
 
 /// Pixels of a QR code's side, at least.
 const SIDE: u32 = 220;
@@ -47,7 +38,7 @@ impl Entry {
 
 /// What the app shows of an entry at a moment.
 #[derive(Debug, Serialize, PartialEq, Eq)]
-struct Shown {
+pub(crate) struct Shown {
     id: String,
     issuer: Option<String>,
     account: String,
@@ -67,7 +58,8 @@ impl Authenticator {
         self.entries().iter().map(|entry| entry.uri.clone()).collect()
     }
 
-    fn list(&self, now: u64) -> Vec<Shown> {
+    /// What it shows at a second since the Unix epoch.
+    pub(crate) fn list(&self, now: u64) -> Vec<Shown> {
         let shown = |entry: &Entry| Shown {
             id: entry.id(),
             issuer: entry.totp.issuer().map(str::to_owned),
@@ -79,7 +71,7 @@ impl Authenticator {
     }
 
     /// Scans a URI; scanning it again changes nothing.
-    fn scan(&self, uri: &str) -> Result<(), String> {
+    pub(crate) fn scan(&self, uri: &str) -> Result<(), String> {
         let entry = Entry::of_uri(uri)?;
         let mut entries = self.entries();
         if entries.iter().all(|known| known.uri != entry.uri) {
@@ -89,7 +81,7 @@ impl Authenticator {
     }
 
     /// Forgets an entry; `false` if there is none of that id.
-    fn forget(&self, id: &str) -> bool {
+    pub(crate) fn forget(&self, id: &str) -> bool {
         let mut entries = self.entries();
         let before = entries.len();
         entries.retain(|entry| entry.id() != id);
@@ -101,57 +93,8 @@ impl Authenticator {
     }
 }
 
-/// The routes of the app and of QR codes.
-pub(crate) fn routes() -> Router<Arc<Inner>> {
-    Router::new()
-        .route("/_local/authenticator", get(entries).post(scan))
-        .route("/_local/authenticator/{id}", delete(forget))
-        .route("/_local/qr", post(qr))
-}
-
-async fn entries(State(inner): State<Arc<Inner>>) -> Response<Body> {
-    listed(&inner.authenticator.list(inner.clock.seconds()))
-}
-
-async fn scan(State(inner): State<Arc<Inner>>, body: Bytes) -> Response<Body> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Scan {
-        uri: String,
-    }
-    let scan = serde_json::from_slice::<Scan>(&body).map_err(|error| error.to_string());
-    if let Err(error) = scan.and_then(|scan| inner.authenticator.scan(&scan.uri)) {
-        return problem(StatusCode::BAD_REQUEST, &error);
-    }
-    inner.save();
-    inner.changed("authenticator");
-    entries(State(inner)).await
-}
-
-async fn forget(State(inner): State<Arc<Inner>>, Path(id): Path<String>) -> Response<Body> {
-    if !inner.authenticator.forget(&id) {
-        return problem(StatusCode::NOT_FOUND, "the authenticator has no such entry");
-    }
-    inner.save();
-    inner.changed("authenticator");
-    done()
-}
-
-/// Draws a text as a QR code. In the body, because the text is a secret and addresses are kept in histories.
-async fn qr(body: Bytes) -> Response<Body> {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Drawing {
-        text: String,
-    }
-    let drawing = serde_json::from_slice::<Drawing>(&body).map_err(|error| error.to_string());
-    match drawing.and_then(|drawing| draw(&drawing.text)) {
-        Ok(svg) => plain(http::answer(StatusCode::OK, "image/svg+xml", svg)),
-        Err(error) => problem(StatusCode::BAD_REQUEST, &error),
-    }
-}
-
-fn draw(text: &str) -> Result<String, String> {
+/// Draws a text as a QR code: an SVG.
+pub(crate) fn draw(text: &str) -> Result<String, String> {
     let code = QrCode::new(text).map_err(|error| error.to_string())?;
     Ok(code.render::<svg::Color<'_>>().min_dimensions(SIDE, SIDE).build())
 }

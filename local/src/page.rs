@@ -8,12 +8,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use futures_util::Stream;
 use serde_json::{Value, json};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::authenticator;
+use crate::authenticator::draw;
 use crate::aws::Rule;
 use crate::issuer::Issuer;
 use crate::runtime::Process;
@@ -90,6 +90,9 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route("/_local/issuer/jwks.json", get(issuer_keys))
         .route("/_local/issuer/token", post(issue))
         .route("/_local/clock", get(clock).post(advance))
+        .route("/_local/authenticator", get(codes).post(scan))
+        .route("/_local/authenticator/{id}", delete(forget))
+        .route("/_local/qr", post(qr))
         .route("/_local/sweep", post(sweep))
         .route("/_local/streams/deliver", post(deliver))
         .route("/_local/dead-letters", get(dead_letters).delete(clear_dead_letters))
@@ -99,7 +102,6 @@ pub(crate) fn router(inner: &Arc<Inner>) -> Router {
         .route("/_local/faults", get(faults).post(add_fault).delete(clear_faults))
         .route("/_local/functions/{name}/environment", post(environment))
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))
-        .merge(authenticator::routes())
         .fallback(async || problem(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || problem(StatusCode::METHOD_NOT_ALLOWED, "not with this method"))
         .layer(DefaultBodyLimit::max(LONGEST_EVENT))
@@ -222,6 +224,48 @@ async fn advance(State(inner): Shared, body: Bytes) -> Response<Body> {
     inner.save();
     inner.changed("clock");
     clock(State(inner)).await
+}
+
+async fn codes(State(inner): Shared) -> Response<Body> {
+    listed(&inner.authenticator.list(inner.clock.seconds()))
+}
+
+async fn scan(State(inner): Shared, body: Bytes) -> Response<Body> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Scan {
+        uri: String,
+    }
+    let asked = serde_json::from_slice::<Scan>(&body).map_err(|error| error.to_string());
+    if let Err(error) = asked.and_then(|asked| inner.authenticator.scan(&asked.uri)) {
+        return problem(StatusCode::BAD_REQUEST, &error);
+    }
+    inner.save();
+    inner.changed("authenticator");
+    codes(State(inner)).await
+}
+
+async fn forget(State(inner): Shared, Path(id): Path<String>) -> Response<Body> {
+    if !inner.authenticator.forget(&id) {
+        return problem(StatusCode::NOT_FOUND, "the authenticator has no such entry");
+    }
+    inner.save();
+    inner.changed("authenticator");
+    done()
+}
+
+/// A QR code of a text. The text is in the body, because it is a secret, and browsers keep addresses in histories.
+async fn qr(body: Bytes) -> Response<Body> {
+    #[derive(serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Drawing {
+        text: String,
+    }
+    let asked = serde_json::from_slice::<Drawing>(&body).map_err(|error| error.to_string());
+    match asked.and_then(|asked| draw(&asked.text)) {
+        Ok(svg) => plain(http::answer(StatusCode::OK, "image/svg+xml", svg)),
+        Err(error) => problem(StatusCode::BAD_REQUEST, &error),
+    }
 }
 
 async fn sweep(State(inner): Shared) -> Response<Body> {
@@ -348,26 +392,23 @@ async fn invoke(State(inner): Shared, Path(name): Path<String>, headers: HeaderM
     response
 }
 
-/// A list as JSON.
-pub(crate) fn listed(list: &impl serde::Serialize) -> Response<Body> {
+fn listed(list: &impl serde::Serialize) -> Response<Body> {
     let list = serde_json::to_value(list).unwrap_or(Value::Null);
     plain(http::json(StatusCode::OK, &list))
 }
 
-/// A response without a body.
-pub(crate) fn done() -> Response<Body> {
+fn done() -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::NO_CONTENT;
     response
 }
 
-/// A refusal, in words for developers.
-pub(crate) fn problem(status: StatusCode, message: &str) -> Response<Body> {
+fn problem(status: StatusCode, message: &str) -> Response<Body> {
     plain(http::json(status, &json!({ "error": message })))
 }
 
 /// Responses about tokens and mail are not cached, and their media type is not sniffed.
-pub(crate) fn plain(mut response: Response<Body>) -> Response<Body> {
+fn plain(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
