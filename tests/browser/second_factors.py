@@ -227,6 +227,27 @@ def the_keyboard_alone_logs_in(browser):
         expect(page.locator("#authenticator-title")).to_be_focused()
 
 
+def a_known_device_is_listed_and_ended(browser):
+    with local_page(browser, allowed_errors=REFUSED) as page:
+        email = the_user_registers(page)
+        listed = page.locator("#device-list > li")
+        the_user_logs_in(page, email, "Logged in")
+        expect(page.locator("#devices-empty")).to_have_text("None. A login with the box above makes this browser one.")
+        page.get_by_label("Make this browser a known device").check()
+        for _ in range(2):  # the second login is that of the same device
+            the_user_logs_in(page, email, "Logged in")
+            expect(listed).to_have_count(1)
+            expect(listed).to_contain_text("heatclinic, since ")
+        listed.get_by_role("button", name="End").click()
+        expect(page.locator("#factors-note")).to_have_text("Ended.")
+        expect(listed).to_have_count(0)
+        the_user_logs_in(page, email, "Logged in")
+        expect(listed).to_have_count(1)
+        press(page, "End all devices")
+        expect(page.locator("#devices-empty")).to_be_visible()
+        expect(page.get_by_role("button", name="End all devices")).to_be_hidden()
+
+
 def each_step_is_accessible(browser):
     for scheme, width in (("light", 1280), ("dark", 320)):
         with local_page(browser, allowed_errors=REFUSED, color_scheme=scheme, reduced_motion="reduce", viewport={"width": width, "height": 800}) as page:
@@ -261,6 +282,7 @@ CHECKS = [
     new_recovery_codes_replace_the_shown_ones,
     the_demo_user_logs_in_with_a_text_message,
     the_keyboard_alone_logs_in,
+    a_known_device_is_listed_and_ended,
     each_step_is_accessible,
 ]
 
