@@ -290,6 +290,7 @@ fn commands(user: &str, token: &str, account: &str) -> Vec<Value> {
         json!({ "command": "show_user", "user_id": user }),
         json!({ "command": "set_admin", "user_id": user, "is_admin": true }),
         json!({ "command": "set_factor", "user_id": user, "type": "SMS", "factor": "+380881234530" }),
+        json!({ "command": "reset_factors", "user_id": user }),
         json!({ "command": "block_user", "user_id": user }),
         json!({ "command": "unblock_user", "user_id": user }),
         json!({ "command": "erase_user", "user_id": user }),

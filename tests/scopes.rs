@@ -42,6 +42,11 @@ const OPEN: &[(&str, &[&str], bool)] = &[
         &["app:authorize", "authentication_factor:write"],
         false,
     ),
+    (
+        "PATCH /mithril/api/users/actions/recovery_codes",
+        &["app:authorize", "authentication_factor:write"],
+        false,
+    ),
     ("GET /mithril/api/users/{user_id}/authentication_factors", &["authentication_factor:read"], true),
     ("POST /mithril/api/users/{user_id}/authentication_factors", &["authentication_factor:write"], true),
     (

@@ -1,5 +1,6 @@
 //! Authenticator apps as second factors (docs/contract.md, Second factors and tokens; docs/security.md R11 to R15, R42).
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
@@ -374,6 +375,59 @@ async fn malformed_enrolments_are_refused() {
     assert_eq!(world.failure_counts(&maria).await.1, "0");
     let got = world.request("PATCH", APPROVE).bearer(&access).json(&json!({ "otp": "123456" })).send().await;
     refused(&got, 401, "token_invalid_type", "Invalid token type. Init factor at first");
+}
+
+#[tokio::test]
+async fn no_secret_of_an_app_and_no_recovery_code_is_at_rest() {
+    let world = World::new().await;
+    let maria = world.create_person("maria").await;
+    let access = token_in(&world.sign_in(&maria, &maria.password).await);
+    let got = world.init_app(&access, Some(&maria.password)).await;
+    let secret = got.ok(201)["urgent"]["totp"]["secret"].as_str().expect("a secret").to_owned();
+    let bytes = base32(&secret);
+    let absent = async |codes: &[String]| {
+        let all = world.state().await;
+        let forms = [
+            secret.clone(),
+            STANDARD.encode(&secret),
+            STANDARD.encode(&bytes),
+            hex(&bytes),
+        ];
+        let codes = codes.iter().flat_map(|code| {
+            let bare = code.replace('-', "");
+            [code.clone(), STANDARD.encode(code), STANDARD.encode(&bare), bare]
+        });
+        for form in forms.into_iter().chain(codes) {
+            let form = form.trim_end_matches('=');
+            assert!(!all.contains(form), "{form} is stored");
+        }
+    };
+    absent(&[]).await;
+    let app = App::of_uri(got.json()["urgent"]["totp"]["uri"].as_str().expect("a URI"));
+    let got = world.approve_factor(&token_in(&got), &world.app_code(&app).await).await;
+    absent(&world.recovery_codes(&got)).await;
+    let got = world.get(&maria.factors_path()).bearer(world.admin()).send().await;
+    assert!(!got.body.contains(&secret));
+}
+
+fn base32(text: &str) -> Vec<u8> {
+    let bits: String = text
+        .bytes()
+        .map(|symbol| {
+            if symbol.is_ascii_digit() {
+                symbol - b'2' + 26
+            } else {
+                symbol - b'A'
+            }
+        })
+        .map(|value| format!("{value:05b}"))
+        .collect();
+    let byte = |at: usize| u8::from_str_radix(&bits[at..at + 8], 2).expect("bits");
+    (0..bits.len() / 8).map(|index| byte(index * 8)).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test]
