@@ -3,11 +3,11 @@ use countersign_shared::{
         audit::Notice,
         auth::{
             access::{LoginRefusal, Refusal},
-            token::{Kind, NewValue, Presented, Token},
+            token::{Kind, Presented, Token},
         },
         limits::quota::Quota,
         otp::{Proof, Submitted},
-        people::factor::{Factor, FactorType, Value},
+        people::factor::{Factor, FactorType, NewValue, Value},
     },
     fault::Fault,
     http::{

@@ -3,7 +3,7 @@ use countersign_shared::{
         auth::{
             access::Refusal,
             scope::Scope,
-            token::{Kind, NewValue, Presented, Token},
+            token::{Kind, Presented, Token},
         },
         crypto::{
             key::{Answers, Factors},
@@ -14,7 +14,7 @@ use countersign_shared::{
         password::{Password, PasswordHash},
         people::{
             app::App,
-            factor::{Factor, FactorType},
+            factor::{Factor, FactorType, NewValue},
             id::FactorId,
             phone::Phone,
             tenant::Domain,

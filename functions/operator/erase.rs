@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 
 use countersign_shared::{
     domain::{
-        auth::token::{Kind, NewValue, Token},
+        auth::token::{Kind, Token},
         crypto::key::{Keyring, OtpCodes},
         limits::limit_keys::{self, Addressee, MailKind, RequestKind},
         mail::suppression,
-        people::{claim, id::UserId, phone::Phone, unknown, user::User},
+        people::{claim, factor::NewValue, id::UserId, phone::Phone, unknown, user::User},
         registration::RegistrationRequest,
     },
     fault::Fault,

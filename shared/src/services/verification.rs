@@ -3,16 +3,17 @@
 use crate::{
     domain::{
         audit::{Act, Notice},
-        auth::{
-            lockout::{self, Failed, Lockout},
-            token::NewValue,
-        },
+        auth::lockout::{self, Failed, Lockout},
         crypto::key::{Factors, OtpCodes},
         device::Device,
         otp::{
             self, Binding, Failure, Guess, Judged, Ledger, Otps, Proof, Purpose, RecoveryGuess, Submitted, TotpGuess,
         },
-        people::{app::App, factor::FactorType, user::User},
+        people::{
+            app::App,
+            factor::{FactorType, NewValue},
+            user::User,
+        },
         recovery::RecoveryCodes,
     },
     fault::Fault,

@@ -13,14 +13,11 @@ use uuid::Uuid;
 
 use super::{lockout::Lane, scope::Scope};
 use crate::domain::{
-    crypto::{
-        encryption::Encrypted,
-        secret::{Digest, NoEntropy, Secret, random_bytes, random_token},
-    },
+    crypto::secret::{Digest, NoEntropy, Secret, random_bytes, random_token},
     people::{
-        id::{ClientId, DeviceId, DomainKey, FactorId, UserId},
+        factor::NewValue,
+        id::{ClientId, DeviceId, DomainKey, UserId},
         locale::Locale,
-        phone::Phone,
     },
     time::Timestamp,
 };
@@ -71,20 +68,6 @@ pub enum Kind {
         /// Expiry of the access token that started this change; `None` when the user has no second factor yet, because
         /// then only the password was proven.
         replaces: Option<Timestamp>,
-    },
-}
-
-/// The value that an approval sets.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NewValue {
-    /// A phone.
-    Phone(Phone),
-    /// An authenticator app.
-    App {
-        /// The factor: the user's own, or a new one.
-        factor: FactorId,
-        /// The app's secret.
-        secret: Encrypted,
     },
 }
 

@@ -140,7 +140,6 @@ const COUNTED: &str = "every compared guess counts, and none is compared beyond 
 
 impl Scenario {
     fn new(calls: &[Call]) -> Self {
-        let limit = |max| RateLimit::new(vec![Window { max, seconds: 86_400 }]);
         let policy = Policy {
             length: 6,
             lifetime: 300,
@@ -184,7 +183,6 @@ impl Scenario {
         let code = match call {
             Call::App(step, _) => Code::parse(app(step).expose(), 6).expect("our own"),
             Call::Text(_) => self.text.clone(),
-            // No step is accepted whose code it could be: the secret is drawn anew in that case.
             Call::Wrong(_) | Call::Recovery(..) | Call::Replace => Code::parse(&self.wrong(), 6).expect("six digits"),
         };
         let totp = TotpGuess {
@@ -292,6 +290,10 @@ fn once(issued: &[(Issued, usize)], is: fn(&Issued) -> bool) -> bool {
     let of: Vec<_> = issued.iter().map(|(issued, _)| *issued).filter(is).collect();
     let different: BTreeSet<_> = of.iter().collect();
     different.len() == of.len()
+}
+
+fn limit(max: usize) -> RateLimit {
+    RateLimit::new(vec![Window { max, seconds: 86_400 }])
 }
 
 fn act() -> Hit {
@@ -418,10 +420,7 @@ fn a_step_of_an_app_is_accepted_once_in_any_order_with_others() {
 
 #[test]
 fn an_app_and_a_text_message_complete_a_login_once() {
-    let scenario = Scenario {
-        counted: None,
-        ..Scenario::new(&[Call::App(1, 0), Call::Text(0), Call::Text(1), Call::Wrong(0)])
-    };
+    let scenario = Scenario::new(&[Call::App(1, 0), Call::Text(0), Call::Text(1), Call::Wrong(0)]);
     check(
         &scenario,
         &[
@@ -445,17 +444,7 @@ fn a_recovery_code_is_used_once_and_none_survives_its_replacement() {
 
 #[test]
 fn guesses_at_all_factors_share_one_limit() {
-    let limited = |scenario: Scenario| Scenario {
-        policy: Policy {
-            guesses: RateLimit::new(vec![Window {
-                max: 2,
-                seconds: 86_400,
-            }]),
-            ..scenario.policy.clone()
-        },
-        counted: Some(2),
-        ..scenario
-    };
-    let scenario = limited(Scenario::new(&[Call::Wrong(0), Call::Wrong(1), Call::Wrong(0), Call::Recovery(0, 1)]));
+    let mut scenario = Scenario::new(&[Call::Wrong(0), Call::Wrong(1), Call::Wrong(0), Call::Recovery(0, 1)]);
+    (scenario.policy.guesses, scenario.counted) = (limit(2), Some(2));
     check(&scenario, &[(Design::TwoLedgers, COUNTED)]);
 }

@@ -133,6 +133,20 @@ pub struct FactorPhone {
     pub by_operator: bool,
 }
 
+/// The value that an approval sets ([`crate::domain::auth::token::Kind::Approval`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NewValue {
+    /// A phone.
+    Phone(Phone),
+    /// An authenticator app.
+    App {
+        /// The factor: the user's own, or a new one.
+        factor: FactorId,
+        /// The app's secret.
+        secret: Encrypted,
+    },
+}
+
 /// A second factor of a user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Factor {

@@ -13,7 +13,7 @@ use crate::{
             client::{Client, GrantType},
             lockout::{Block, Lane, Lockout, Why},
             scope::Scope,
-            token::{Kind, NewValue, Owner, Session, Token, tests::grant},
+            token::{Kind, Owner, Session, Token, tests::grant},
         },
         crypto::{
             encryption::Encrypted,
@@ -31,6 +31,7 @@ use crate::{
         password_reset::{PasswordResetRequest, Target},
         people::{
             claim::Claim,
+            factor::NewValue,
             id::{ClientId, DeviceId, FactorId, UserNumber},
             locale::Locale,
             name::{DisplayName, DomainName, EmailAddress},

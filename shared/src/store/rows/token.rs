@@ -6,10 +6,11 @@ use crate::{
     domain::{
         auth::{
             scope::Scope,
-            token::{Kind, NewValue, Owner, Session, Token},
+            token::{Kind, Owner, Session, Token},
         },
         crypto::secret::Digest,
         people::{
+            factor::NewValue,
             id::{ClientId, DeviceId, FactorId, UserId},
             locale::Locale,
             phone::Phone,
