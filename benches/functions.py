@@ -253,7 +253,9 @@ class Bench:
         login = self.token(password)
         approval = self.call("factor-init", "PATCH", f"{users}/actions/init_factor", 201, login, {"type": "SMS", "factor": phone})
         approval = {"authorization": f"Bearer {approval['data']['value']}"}
-        self.call("factor-approve", "PATCH", f"{users}/actions/approve_factor", 201, approval, {"otp": self.code()})
+        approved = self.call("factor-approve", "PATCH", f"{users}/actions/approve_factor", 201, approval, {"otp": self.code()})
+        access = {"authorization": f"Bearer {approved['data']['value']}"}
+        self.call("recovery-codes-replace", "PATCH", f"{users}/actions/recovery_codes", 200, access, {"password": PASSWORD})
         login = self.token(password)
         self.call("otp-create", "PATCH", f"{own}/actions/create_otp", 200, login)
         self.call("factor-list", "GET", f"{own}/authentication_factors", 200, admin)

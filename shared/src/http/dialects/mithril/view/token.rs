@@ -4,8 +4,8 @@ use serde::Serialize;
 use utoipa::{
     ToSchema,
     openapi::{
-        Object,
-        schema::{Array, ArrayBuilder},
+        Object, ObjectBuilder,
+        schema::{Array, ArrayBuilder, Type},
     },
 };
 
@@ -42,6 +42,14 @@ fn names() -> Object {
 
 fn login_factors() -> Array {
     ArrayBuilder::new().items(factor_types()).min_items(Some(1)).build()
+}
+
+fn ten_codes() -> Array {
+    let code = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some("^[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}$"))
+        .examples(["7K2M-9QXC-04TV-H6ZD"]);
+    ArrayBuilder::new().items(code).min_items(Some(10)).max_items(Some(10)).build()
 }
 
 fn next_steps() -> Object {
@@ -97,7 +105,7 @@ pub struct Urgent {
     totp: Option<TotpShown>,
     /// New recovery codes: each completes one login in place of a code. They replace all earlier ones.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(required = false, min_items = 10, max_items = 10, example = json!(["7K2M-9QXC-04TV-H6ZD"]))]
+    #[schema(required = false, schema_with = ten_codes)]
     recovery_codes: Vec<String>,
     /// The unused recovery codes, after a login with one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -239,7 +247,7 @@ pub struct RecoveryCodesAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RecoveryCodesShown {
     /// Each completes one login in place of a code. They replace all earlier ones.
-    #[schema(min_items = 10, max_items = 10, example = json!(["7K2M-9QXC-04TV-H6ZD"]))]
+    #[schema(schema_with = ten_codes)]
     recovery_codes: Vec<String>,
 }
 

@@ -22,8 +22,7 @@ use crate::{
 };
 
 /// The type of a factor.
-#[derive(Debug, ToSchema)]
-#[schema(rename_all = "lowercase")]
+#[derive(Debug)]
 pub enum FactorType {
     /// An authenticator app with time-based codes.
     Totp,
@@ -36,7 +35,7 @@ pub struct FactorForm {
     #[schema(rename = "FriendlyName", value_type = String, min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "My phone")]
     name: FactorName,
     /// `totp`: other types are not available.
-    #[schema(rename = "FactorType", inline)]
+    #[schema(rename = "FactorType", value_type = String, pattern = "^totp$", example = "totp")]
     #[expect(dead_code, reason = "there is one type")]
     factor_type: FactorType,
     /// The secret in base32, of 128 to 512 bits; drawn if it is omitted.
