@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::{
     login::{api_grant, password_grant, token_in},
     mithril::{USERS, forbidden},
-    people::{NOBODY, Person},
+    people::{Person, UNKNOWN_ID},
     world::World,
 };
 
@@ -35,14 +35,14 @@ async fn an_administrator_whose_login_had_no_second_factor_has_no_rights_over_ot
     let factors = |token: &str| world.get(&demo.factors_path()).bearer(token).send();
 
     // The same for a user who exists and for one who does not.
-    for path in [pin.clone(), format!("/api/v4/users/{NOBODY}/support_pin")] {
+    for path in [pin.clone(), format!("/api/v4/users/{UNKNOWN_ID}/support_pin")] {
         let got = world.get(&path).private_token(&token).send().await;
         got.is(403, r#"{"message":"403 Forbidden"}"#);
     }
     for action in ["block", "unblock"] {
         forbidden(&act(&token, action).await);
     }
-    forbidden(&world.request("PATCH", &format!("{USERS}/{NOBODY}/actions/block")).bearer(&token).send().await);
+    forbidden(&world.request("PATCH", &format!("{USERS}/{UNKNOWN_ID}/actions/block")).bearer(&token).send().await);
     forbidden(&create(&token, "new").await);
     forbidden(&factors(&token).await);
     // One's own account is another matter.

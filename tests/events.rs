@@ -10,7 +10,7 @@ use crate::support::{
     faults::fault_rule,
     messages::suppress,
     passcode::{PURPOSE, USER},
-    people::{NOBODY, Person},
+    people::{Person, UNKNOWN_ID},
     support_pin::OWN_PIN,
     verify::ADDRESS,
     world::{World, root},
@@ -237,7 +237,7 @@ async fn suppressed_addresses_and_missing_users_get_no_notice() {
     let world = World::with(&[NO_BUS]).await;
     let (demo, admin) = (world.demo(), world.demo_admin());
     suppress(&world, &demo.email).await;
-    let nobody = record(&world, NOBODY, 1).await;
+    let nobody = record(&world, UNKNOWN_ID, 1).await;
     let of_a_client = with(&nobody, "/dynamodb/NewImage/subject", Some(json!({ "S": "client:shop" })));
     let batch = [
         nobody,

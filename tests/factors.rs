@@ -8,7 +8,7 @@ use crate::support::{
     mithril::{
         USERS, data, fields_refused, forbidden, not_found, refused, scope_too_small, token_expired, user_blocked,
     },
-    people::{NOBODY, PHONE, Person},
+    people::{PHONE, Person, UNKNOWN_ID},
     requests::Request,
     words::{BLANK, FACTOR_EXISTS, INVALID, MALFORMED_REQUEST, UNEXPECTED_FIELD},
     world::World,
@@ -75,7 +75,7 @@ async fn an_invalid_factor_is_refused_with_its_reasons() {
         (json!({ "type": "SMS", "is_active": false }), vec![beside("$.is_active")]),
         // The path's user may be repeated in the body, but no other.
         (json!({ "user_id": maria.id }), vec![blank]),
-        (json!({ "type": "SMS", "user_id": NOBODY }), vec![["$.user_id", "inclusion", INVALID]]),
+        (json!({ "type": "SMS", "user_id": UNKNOWN_ID }), vec![["$.user_id", "inclusion", INVALID]]),
         (json!({ "type": "SMS", "user_id": 5 }), vec![["$.user_id", "inclusion", INVALID]]),
     ] {
         fields_refused(&ask(body).await, &expected);
@@ -85,7 +85,7 @@ async fn an_invalid_factor_is_refused_with_its_reasons() {
     let invalid = json!([{ "entry_type": "json_data_property", "entry": "$.type", "rules": rules }]);
     assert_eq!(got["error"]["invalid"], invalid);
     let unknown_user = Person {
-        id: NOBODY.into(),
+        id: UNKNOWN_ID.into(),
         ..maria.clone()
     };
     not_found(&create(&world, &unknown_user, world.admin()).send().await);
@@ -212,7 +212,7 @@ async fn users_administer_their_own_account_with_the_scope() {
     world.get(&one).bearer(&reads).send().await.ok(200);
     // Users see only their own, and cannot disable it; no enumeration of other users (R29).
     let theirs = world.factor_of(&other).await["id"].as_str().expect("an id").to_owned();
-    let unknown = format!("{USERS}/{NOBODY}/authentication_factors");
+    let unknown = format!("{USERS}/{UNKNOWN_ID}/authentication_factors");
     let mut seen = Vec::new();
     for user in [
         &other.factors_path(),
@@ -222,7 +222,7 @@ async fn users_administer_their_own_account_with_the_scope() {
         for got in [
             world.get(user).bearer(&reads).send().await,
             world.get(&format!("{user}/{theirs}")).bearer(&reads).send().await,
-            world.get(&format!("{user}/{NOBODY}")).bearer(&reads).send().await,
+            world.get(&format!("{user}/{UNKNOWN_ID}")).bearer(&reads).send().await,
             world.post(user).bearer(&writes).json(&json!({ "type": "SMS" })).send().await,
             world.post(user).bearer(&writes).json(&json!({})).send().await,
             world.request("PATCH", &format!("{user}/{theirs}/actions/disable")).bearer(&writes).send().await,
@@ -280,7 +280,7 @@ async fn users_of_another_domain_are_not_found() {
         [listed, made, patch("block").await, patch("unblock").await]
     };
     let before = world.state().await;
-    for user in [demo.id.as_str(), &maria.id, NOBODY] {
+    for user in [demo.id.as_str(), &maria.id, UNKNOWN_ID] {
         for token in [&boss, &elsewhere] {
             of_user(user, token).await.iter().for_each(not_found);
             of_factor(user, &factor, token).await.iter().for_each(not_found);
@@ -292,11 +292,11 @@ async fn users_of_another_domain_are_not_found() {
     let simple = demo.id.replace('-', "");
     let (wide, longer) = ("%EF%BC%91".repeat(36), format!("{}%20", demo.id));
     for token in [world.admin(), &own] {
-        for user in [foreign.as_str(), NOBODY, &simple, &wide, &longer, "%2520", "me"] {
+        for user in [foreign.as_str(), UNKNOWN_ID, &simple, &wide, &longer, "%2520", "me"] {
             of_user(user, token).await.iter().for_each(not_found);
             of_factor(user, &factor, token).await.iter().for_each(not_found);
         }
-        for one in [factor.replace('-', "").as_str(), "x", &demo.id, NOBODY, "%20"] {
+        for one in [factor.replace('-', "").as_str(), "x", &demo.id, UNKNOWN_ID, "%20"] {
             of_factor(&demo.id, one, token).await.iter().for_each(not_found);
         }
         of_factor(&maria.id, &factor, token).await.iter().for_each(not_found);

@@ -6,7 +6,7 @@ use crate::support::{
     login::password_grant,
     messages::suppress,
     mithril::{user_blocked, wrong_identity},
-    requests::{Response, comparable},
+    requests::{Response, shown},
     words::ALLOWED_SCOPES,
     world::World,
 };
@@ -22,14 +22,6 @@ async fn calls(world: &World) -> Vec<Value> {
     calls.retain(|call| call["service"] != "secretsmanager");
     calls.iter_mut().for_each(|call| drop(call.as_object_mut().expect("a call").remove("units")));
     calls
-}
-
-/// A response without the id of its request.
-fn shown(got: &Response) -> (u16, Vec<(String, String)>, Value) {
-    let (status, headers, body) = comparable(got);
-    let mut body: Value = serde_json::from_str(&body).expect("JSON");
-    body["meta"]["request_id"].take();
-    (status, headers, body)
 }
 
 /// A target of enumeration: a mail address, and a password that is wrong there.

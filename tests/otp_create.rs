@@ -10,7 +10,7 @@ use crate::support::{
         USERS, data, fields_refused, forbidden, refused, token_expired, token_invalid, token_invalid_type,
         too_many_sends, user_blocked, wrong_code,
     },
-    people::{NOBODY, PHONE, Person},
+    people::{PHONE, Person, UNKNOWN_ID},
     words::{INVALID, NO_AUTHORIZATION, NO_FACTOR_DATA, SMS_UNSENT, UNEXPECTED_FIELD},
     world::World,
 };
@@ -47,7 +47,7 @@ async fn only_the_users_own_login_gets_another_code() {
     let before = world.messages().await.len();
     forbidden(&world.resend_code(&maria, &token).await);
     forbidden(&world.resend_code(&demo, &theirs).await);
-    for id in [NOBODY, &maria.id.to_uppercase(), "me", "%20", "%EF%BC%91"] {
+    for id in [UNKNOWN_ID, &maria.id.to_uppercase(), "me", "%20", "%EF%BC%91"] {
         let path = format!("{USERS}/{id}/actions/create_otp");
         forbidden(&world.request("PATCH", &path).bearer(&token).send().await);
     }

@@ -136,8 +136,8 @@ async fn devices_of_others_are_an_administrators_to_list_and_end() {
     assert_eq!(world.device_ids(&maria).await.len(), 1);
     ended(&world.end_devices(world.admin(), &one).await);
     assert!(world.device_ids(&maria).await.is_empty());
-    let nobody = "/mithril/api/users/00000000-0000-4000-8000-000000000000/devices";
-    not_found(&world.end_devices(world.admin(), nobody).await);
+    let unknown = "/mithril/api/users/00000000-0000-4000-8000-000000000000/devices";
+    not_found(&world.end_devices(world.admin(), unknown).await);
     for (method, path) in [("GET", &path), ("DELETE", &path), ("DELETE", &one)] {
         let got = world.request(method, path).send().await;
         assert_eq!(got.json()["error"]["type"], "access_denied", "{got:?}");

@@ -20,7 +20,7 @@ pub const OTHER_PHONE: &str = "+380881234588";
 pub const USER_PASSWORD: &str = "ew!hIb3V-x";
 
 /// An id that no user and no factor has.
-pub const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+pub const UNKNOWN_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// A user of the demo domain.
 #[derive(Clone, Debug)]

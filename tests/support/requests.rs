@@ -236,3 +236,11 @@ pub fn comparable(got: &Response) -> (u16, Vec<(String, String)>, String) {
     headers.sort();
     (got.status, headers, got.body.clone())
 }
+
+/// A response without the id of its request.
+pub fn shown(got: &Response) -> (u16, Vec<(String, String)>, Value) {
+    let (status, headers, body) = comparable(got);
+    let mut body: Value = serde_json::from_str(&body).expect("JSON");
+    body["meta"]["request_id"].take();
+    (status, headers, body)
+}

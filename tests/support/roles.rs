@@ -2,7 +2,7 @@
 
 /// Every kind of caller, in the order of the table's letters. A token has every scope unless its role says otherwise.
 pub const ROLES: [&str; 15] = [
-    "nobody",
+    "anonymous",
     "the user",
     "another user",
     "an administrator",
