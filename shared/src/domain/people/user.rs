@@ -51,7 +51,7 @@ pub struct User {
     /// Tokens, links and support PINs of another generation are invalid: raising it revokes all of a user's in one
     /// write.
     pub token_generation: u64,
-    /// The phone whose code authenticated the user last, by when it was set ([`super::factor::Factor::phone_set_at`]).
+    /// The phone whose code authenticated the user last, by when it was set ([`super::factor::FactorPhone::set_at`]).
     pub verified_phone: Option<Timestamp>,
     /// When the account was created.
     pub inserted_at: Timestamp,
