@@ -2,7 +2,7 @@
 
 use rand::TryCryptoRng;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::{ToSchema, openapi::Object};
 
 use crate::{
     domain::{
@@ -17,6 +17,7 @@ use crate::{
         call::Call,
         dialects::verify::{Error, Form, PageMeta, Paging, Urls},
         reply::Answer,
+        schema::one_of,
     },
     observe::Outcome,
 };
@@ -28,6 +29,10 @@ pub enum FactorType {
     Totp,
 }
 
+fn factor_types() -> Object {
+    one_of(["totp"])
+}
+
 /// The form that creates a factor.
 #[derive(Debug, ToSchema)]
 pub struct FactorForm {
@@ -35,7 +40,7 @@ pub struct FactorForm {
     #[schema(rename = "FriendlyName", value_type = String, min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1F\x7F-\x9F]+$", example = "My phone")]
     name: FactorName,
     /// `totp`: other types are not available.
-    #[schema(rename = "FactorType", value_type = String, pattern = "^totp$", example = "totp")]
+    #[schema(rename = "FactorType", schema_with = factor_types)]
     #[expect(dead_code, reason = "there is one type")]
     factor_type: FactorType,
     /// The secret in base32, of 128 to 512 bits; drawn if it is omitted.
