@@ -6,9 +6,9 @@ use crate::support::{
     devices::devices_path,
     login::{api_grant, other_than, token_in},
     mithril::{RECOVERY_CODES, token_invalid_type, user_blocked, wrong_code},
-    people::Person,
+    people::{PHONE, Person},
     requests::Response,
-    totp::AppUser,
+    totp::{App, AppUser},
     world::World,
 };
 
@@ -121,6 +121,46 @@ async fn a_block_by_wrong_codes_of_others_does_not_refuse_a_known_device() {
     assert!(world.token_works(&access).await);
     // The block of others stays.
     user_blocked(&begin(&world, &user.person, None).await);
+}
+
+#[tokio::test]
+async fn another_app_is_approved_in_the_lane_of_the_device() {
+    let world = World::new().await;
+    let user = world.create_app_user("maria").await;
+    let device = add_device(&world, &user).await;
+    let login = token_in(&begin(&world, &user.person, Some(&device)).await);
+    let access = token_in(&world.submit_code(&login, &world.app_code(&user.app).await).await);
+    world.block_by_passwords(&user.person).await;
+    let got = world.init_app(&access, Some(&user.person.password)).await;
+    let (approval, body) = (token_in(&got), got.json());
+    let app = App::of_uri(body["urgent"]["totp"]["uri"].as_str().expect("a URI"));
+    let code = world.app_code(&app).await;
+    for failures in 1..=3 {
+        wrong_code(&world.approve_factor(&approval, &other_than(&code)).await);
+        assert_eq!(world.device_failures(&user.person).await, failures);
+        assert_eq!(world.failure_counts(&user.person).await.1, "0");
+    }
+    let got = world.approve_factor(&approval, &code).await;
+    world.recovery_codes(&got);
+    assert!(world.token_works(&token_in(&got)).await);
+    assert_eq!(world.device_failures(&user.person).await, 0);
+    user_blocked(&begin(&world, &user.person, None).await);
+}
+
+#[tokio::test]
+async fn a_code_by_text_message_is_sent_again_in_the_lane_of_the_device() {
+    let world = World::new().await;
+    let person = world.create_person("maria").await;
+    let device = world.add_device(&person).await;
+    world.keep_phone_out_of_logs(PHONE);
+    let set = json!({ "command": "set_factor", "user_id": person.id, "type": "SMS", "factor": PHONE });
+    assert_eq!(world.run_command(set).await["changed"], true);
+    let login = token_in(&begin(&world, &person, Some(&device)).await);
+    world.block_by_passwords(&person).await;
+    world.resend_code(&person, &login).await.ok(200);
+    let access = token_in(&world.submit_code(&login, &world.code_to(PHONE).await).await);
+    assert!(world.token_works(&access).await);
+    user_blocked(&begin(&world, &person, None).await);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use countersign_shared::{
             token::{Kind, Presented, Token},
         },
         crypto::{key::Answers, secret::Secret},
+        device::Devices,
         idempotency::Storage,
         limits::rate_limit::RateLimit,
         password::Cost,
@@ -52,6 +53,7 @@ pub struct Create {
     pub read_unknown: Table<UnknownIdentity, BatchGet>,
     pub change_unknown: Table<UnknownIdentity, Update>,
     pub depend_on_unknown: Table<UnknownIdentity, Check>,
+    pub depend_on_devices: Table<Devices, Check>,
     pub unrecorded: Table<Event, Check>,
     pub answers: Keys<Answers>,
     #[wire(token_lifetimes)]

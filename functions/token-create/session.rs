@@ -208,7 +208,10 @@ impl Create {
                 let (id, text) = self.verifier.devices.issue(writes, call, devices, new)?;
                 return Ok((Some(id), Some(text)));
             }
-            (Some(_), false) if asks_for_factor => self.verifier.devices.depend(writes, devices),
+            // It is still known when the login begins.
+            (Some(_), false) if asks_for_factor => {
+                writes.check(&self.depend_on_devices, &devices.user, rows::device::unchanged(devices.version));
+            }
             (Some(device), false) => self.verifier.devices.complete(writes, call, devices, device.id),
             (None, false) => {}
         }

@@ -25,8 +25,6 @@ use crate::{
 pub struct KnownDevices {
     /// Changes devices.
     pub change: Table<Devices, Update>,
-    /// A login from a known device depends on the record that was read.
-    pub depend_on: Table<Devices, Check>,
     /// What is written about devices depends on their user.
     pub depend_on_users: Table<User, Check>,
     /// The policy.
@@ -64,11 +62,6 @@ impl KnownDevices {
     /// Adds the write that resets a device's failures to the transaction of the login that is completed.
     pub fn complete(&self, transaction: &mut Transaction, call: &Call, read: &Devices, id: DeviceId) {
         self.replace(transaction, read, &read.completed(id, call.now));
-    }
-
-    /// Makes a transaction depend on the record as it was read: the device is still known when it is written.
-    pub fn depend(&self, transaction: &mut Transaction, read: &Devices) {
-        transaction.check(&self.depend_on, &read.user, rows::device::unchanged(read.version));
     }
 
     /// Adds the write of a record that replaces the one that was read.
