@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::support::{
     devices::devices_path,
+    entities::IDENTITY,
     mithril::USERS,
     passcode::{PURPOSE, USER},
     requests::{Response, comparable},
@@ -31,6 +32,10 @@ async fn head_is_get_without_a_body() {
     let factor = world.factor_of(&demo).await["id"].as_str().expect("an id").to_owned();
     let status = |id: &str| format!("/passcode/status?client_id=heatclinic&passcode_id={id}");
     let of = |id: &str| format!("/api/v4/users/{id}/support_pin");
+    let own = world.application();
+    let app = own.verified_device(&world, IDENTITY).await;
+    let challenge = app.challenge(&world, &own, None).await["sid"].as_str().expect("a SID").to_owned();
+    let challenge = format!("{}{}/Challenges/{challenge}", own.path(), app.entity);
     let unknown_user = "00000000-0000-4000-8000-000000000000";
     let before = world.state().await;
     for (path, token, expected) in [
@@ -66,13 +71,18 @@ async fn head_is_get_without_a_body() {
         }
         alike(&path, &world.request("HEAD", &path).bearer(token).send_unchecked().await, &get);
     }
-    let own = world.application();
     for (path, expected) in [
         ("/v2/Services".to_owned(), 200),
         ("/v2/Services?Page=x".to_owned(), 400),
         (own.path(), 200),
         (format!("{}/RateLimits", own.path()), 200),
         (format!("{}/RateLimits/RK1", own.path()), 404),
+        (format!("{}/Entities", own.path()), 200),
+        (format!("{}{}", own.path(), app.entity), 200),
+        (format!("{}{}/Factors", own.path(), app.entity), 200),
+        (format!("{}{}", own.path(), app.path()), 200),
+        (format!("{}{}/Challenges", own.path(), app.entity), 200),
+        (challenge, 200),
     ] {
         let get = world.get(&path).by(&own).send_unchecked().await;
         assert_eq!(get.status, expected, "{path}: {get:?}");
