@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use crate::support::{
     clock::DAY,
+    devices::devices_path,
+    entities::IDENTITY,
     factors::person_awaiting_phone,
     login::{api_grant, password_grant, token_in},
     mithril::{APPROVE, INIT, TOKENS, USERS},
@@ -12,6 +14,7 @@ use crate::support::{
     password::RESET,
     registration::REGISTER,
     requests::Request,
+    verify::ADDRESS,
     words::{
         CREATE_FAILED, ERA_UNAVAILABLE_BODY, REVOKE_FAILED, SERVICE_UNAVAILABLE_ERROR, SHOW_FAILED, UNAVAILABLE,
         WRONG_IDENTITY,
@@ -269,6 +272,74 @@ async fn every_route_of_factors_and_users_reports_an_outage() {
     sweep(&world, "make a user", MITHRIL, async || {
         let email = format!("{}@example.org", name().0);
         as_admin("POST", USERS, json!({ "email": email, "password": "ew!hIb3V" }))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_route_of_known_devices_and_recovery_codes_reports_an_outage() {
+    let world = World::new().await;
+    let n = std::cell::Cell::new(0);
+    let person = async || {
+        n.set(n.get() + 1);
+        world.create_person(&format!("person{}", n.get())).await
+    };
+    sweep(&world, "list devices", MITHRIL, async || {
+        let person = person().await;
+        world.add_device(&person).await;
+        world.get(&devices_path(&person)).bearer(world.admin())
+    })
+    .await;
+    sweep(&world, "end devices", MITHRIL, async || {
+        let person = person().await;
+        world.add_device(&person).await;
+        world.request("DELETE", &devices_path(&person)).bearer(world.admin())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_route_of_verifications_reports_an_outage() {
+    const SAID: &[(u16, &str)] = &[
+        (503, r#"{"code":20503,"message":"Service unavailable, try again later","#),
+        // A transaction that always meets another one.
+        (429, r#"{"code":60212,"message":"Too many concurrent requests for the phone number","#),
+    ];
+    let world = World::new().await;
+    let app = world.application();
+    sweep(&world, "start", SAID, async || app.starting(&world, &[("To", ADDRESS), ("Channel", "email")])).await;
+    sweep(&world, "check", SAID, async || {
+        app.start(&world, ADDRESS).await;
+        let code = world.verification_code(ADDRESS).await;
+        app.checking(&world, ADDRESS, &code)
+    })
+    .await;
+    let one = format!("/Verifications/{ADDRESS}");
+    sweep(&world, "show", SAID, async || {
+        app.start(&world, ADDRESS).await;
+        app.request(&world, "GET", &one)
+    })
+    .await;
+    sweep(&world, "cancel", SAID, async || {
+        app.start(&world, ADDRESS).await;
+        app.request(&world, "POST", &one).form(&[("Status", "canceled")])
+    })
+    .await;
+    let verified = app.verified_device(&world, IDENTITY).await;
+    let n = std::cell::Cell::new(0);
+    sweep(&world, "create a challenge", SAID, async || verified.challenging(&world, &app, None)).await;
+    sweep(&world, "create a factor", SAID, async || {
+        let form = [("FriendlyName", "Maria's phone"), ("FactorType", "totp")];
+        n.set(n.get() + 1);
+        app.request(&world, "POST", &format!("/Entities/person-{:03}/Factors", n.get())).form(&form)
+    })
+    .await;
+    for path in ["", "/RateLimits", &format!("/Entities/{IDENTITY}"), &verified.path()] {
+        sweep(&world, path, SAID, async || app.request(&world, "GET", path)).await;
+    }
+    sweep(&world, "list attempts", SAID, async || world.get("/v2/Attempts").by(&app)).await;
+    sweep(&world, "create a service", SAID, async || {
+        world.post("/v2/Services").by(&app).form(&[("FriendlyName", "Other")])
     })
     .await;
 }

@@ -3,9 +3,15 @@
 use serde_json::{Value, json};
 
 use crate::support::{
-    mithril::refused,
+    devices::devices_path,
+    entities::IDENTITY,
+    factors::person_awaiting_phone,
+    login::token_in,
+    mithril::{APPROVE, refused},
+    passcode::CLIENT,
+    people::{NEW_PHONE, PHONE},
     requests::Request,
-    verify::{verify_error, verify_not_found},
+    verify::{ADDRESS, Application, verify_error, verify_not_found},
     words::{
         BAD_MEDIA_TYPE, BAD_REQUEST, ERA_TOO_LARGE_BODY, FORBIDDEN, MALFORMED_REQUEST, NO_METHOD, NO_ROUTE,
         UNAUTHORIZED,
@@ -222,6 +228,75 @@ async fn bodies_are_limited_to_16_kib() {
         let got = world.post(path).bearer(world.admin()).body("application/json", body).send().await;
         refused(&got, 413, "request_too_large", "Request body is too large.");
     }
+}
+
+/// Values of the parameters of paths: each names something that exists.
+async fn parameters(world: &World, app: &Application) -> Vec<(&'static str, String)> {
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let olga = world.create_person("olga").await;
+    world.add_device(&olga).await;
+    world.keep_phone_out_of_logs(NEW_PHONE);
+    let set = json!({ "command": "set_factor", "user_id": olga.id, "type": "SMS", "factor": NEW_PHONE });
+    world.run_command(set).await;
+    let devices = world.get(&devices_path(&olga)).bearer(world.admin()).send().await.ok(200);
+    let entity = app.verified_device(world, IDENTITY).await;
+    let challenge = entity.challenge(world, app, None).await;
+    app.start(world, ADDRESS).await;
+    let create = |path: &str, form: &[(&str, &str)]| app.request(world, "POST", path).form(form).send();
+    let limit = text(&create("/RateLimits", &[("UniqueName", "end_user_ip")]).await.ok(201)["sid"]);
+    let form = [("Max", "5"), ("Interval", "60")];
+    let bucket = create(&format!("/RateLimits/{limit}/Buckets"), &form).await.ok(201);
+    vec![
+        ("devices/{id}", format!("devices/{}", text(&devices["data"][0]["id"]))),
+        ("{id}", text(&world.factor_of(&olga).await["id"])),
+        ("{user_id}", olga.id),
+        ("{service}", app.service.clone()),
+        ("{identity}", IDENTITY.to_owned()),
+        ("{factor}", entity.sid),
+        ("{challenge}", text(&challenge["sid"])),
+        ("{verification}", ADDRESS.to_owned()),
+        ("{rate_limit}", limit),
+        ("{bucket}", text(&bucket["sid"])),
+    ]
+}
+
+#[tokio::test]
+async fn every_route_refuses_a_large_body_and_another_media_type() {
+    let world = World::new().await;
+    let app = world.application();
+    let parameters = parameters(&world, &app).await;
+    let (_, factorless) = person_awaiting_phone(&world, "maria").await;
+    world.keep_phone_out_of_logs(PHONE);
+    let approving = token_in(&world.init_factor(&factorless, PHONE).await);
+    let document = world.get("/openapi.json").send().await.ok(200);
+    let before = world.state().await;
+    let mut tried = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        let filled = parameters.iter().fold(path.clone(), |path, (name, value)| path.replace(name, value));
+        for (method, operation) in item.as_object().expect("an item") {
+            let Some(content) = operation["requestBody"]["content"].as_object() else {
+                continue;
+            };
+            let ask = || {
+                let ask = world.request(&method.to_uppercase(), &filled);
+                match path.split('/').nth(1).expect("a first part") {
+                    "v2" => ask.by(&app),
+                    "passcode" => ask.query(&[CLIENT]).bearer(world.passcode_token()),
+                    _ if path == APPROVE => ask.bearer(&approving),
+                    _ => ask.bearer(world.admin()),
+                }
+            };
+            for media_type in content.keys() {
+                let got = ask().body(media_type, "x".repeat(16_385)).send().await;
+                assert_eq!(got.status, 413, "{method} {path}: {got:?}");
+            }
+            let got = ask().body("text/plain", "x").send().await;
+            assert_eq!(got.status, 415, "{method} {path}: {got:?}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 25, "{tried}");
+    assert_eq!(world.state().await, before, "nothing was changed");
 }
 
 /// Each route of Mithril's that reads a body, and a token for it.
