@@ -7,50 +7,74 @@ use uuid::Uuid;
 use super::name::DomainName;
 use crate::domain::crypto::secret::{NoEntropy, framed, random_bytes};
 
-/// A user: a random UUID (version 4), or one that is derived from a number (version 8, RFC 9562 §5.8), in its canonical
-/// lower-case text form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct UserId(Uuid);
+/// An identifier that is a UUID, in its canonical lower-case text form.
+macro_rules! uuid_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new random id.
+            ///
+            /// # Errors
+            /// [`NoEntropy`] when the generator fails.
+            pub fn draw(rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
+                Ok(Self(uuid::Builder::from_random_bytes(random_bytes(rng)?).into_uuid()))
+            }
+
+            /// Parses the form 8-4-4-4-12, case-insensitively; `None` for anything else.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                let id = Uuid::try_parse(text).ok()?;
+                // RFC 9562 §4 is case-insensitive. The parser also accepts braces, URNs and no hyphens at all, which
+                // are not ids here.
+                id.hyphenated().to_string().eq_ignore_ascii_case(text).then_some(Self(id))
+            }
+
+            /// From its 16 bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
+            /// Its 16 bytes.
+            #[must_use]
+            pub fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
+
+            /// The canonical text form.
+            #[must_use]
+            pub fn text(&self) -> String {
+                self.0.hyphenated().to_string()
+            }
+        }
+    };
+}
+
+uuid_id!(
+    /// A user: a random UUID (version 4), or one that is derived from a number (version 8, RFC 9562 §5.8).
+    UserId
+);
+
+uuid_id!(
+    /// A second factor: a random UUID.
+    FactorId
+);
+
+uuid_id!(
+    /// A known device: a random UUID.
+    DeviceId
+);
 
 impl UserId {
-    /// A new random id.
-    ///
-    /// # Errors
-    /// [`NoEntropy`] when the generator fails.
-    pub fn draw(rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
-        random(rng).map(Self)
-    }
-
     /// The id of the user with that number in that domain. The same number in another domain gives another id.
     #[must_use]
     pub fn of_number(domain: DomainKey, number: UserNumber) -> Self {
         let digest = Sha256::digest(framed(&[b"user's number", &domain.0, &number.0.to_be_bytes()]));
         let half = *digest.first_chunk().expect("a digest has 32 bytes");
         Self(uuid::Builder::from_custom_bytes(half).into_uuid())
-    }
-
-    /// Parses the form 8-4-4-4-12, case-insensitively; `None` for anything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        read(text).map(Self)
-    }
-
-    /// From its 16 bytes.
-    #[must_use]
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-
-    /// Its 16 bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// The canonical text form.
-    #[must_use]
-    pub fn text(&self) -> String {
-        self.0.hyphenated().to_string()
     }
 
     /// The name in the log and the audit log, as an actor or a subject.
@@ -108,81 +132,6 @@ impl DomainKey {
     pub fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
-}
-
-/// A second factor: a random UUID like a user's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FactorId(Uuid);
-
-impl FactorId {
-    /// A new random id.
-    ///
-    /// # Errors
-    /// [`NoEntropy`] when the generator fails.
-    pub fn draw(rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
-        random(rng).map(Self)
-    }
-
-    /// Parses the form 8-4-4-4-12, case-insensitively; `None` for anything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        read(text).map(Self)
-    }
-
-    /// The canonical text form.
-    #[must_use]
-    pub fn text(&self) -> String {
-        self.0.hyphenated().to_string()
-    }
-}
-
-/// A known device: a random UUID like a user's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct DeviceId(Uuid);
-
-impl DeviceId {
-    /// A new random id.
-    ///
-    /// # Errors
-    /// [`NoEntropy`] when the generator fails.
-    pub fn draw(rng: &mut impl TryCryptoRng) -> Result<Self, NoEntropy> {
-        random(rng).map(Self)
-    }
-
-    /// Parses the form 8-4-4-4-12, case-insensitively; `None` for anything else.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        read(text).map(Self)
-    }
-
-    /// From its 16 bytes.
-    #[must_use]
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-
-    /// Its 16 bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-
-    /// The canonical text form.
-    #[must_use]
-    pub fn text(&self) -> String {
-        self.0.hyphenated().to_string()
-    }
-}
-
-fn random(rng: &mut impl TryCryptoRng) -> Result<Uuid, NoEntropy> {
-    Ok(uuid::Builder::from_random_bytes(random_bytes(rng)?).into_uuid())
-}
-
-fn read(text: &str) -> Option<Uuid> {
-    let id = Uuid::try_parse(text).ok()?;
-    // RFC 9562 §4 is case-insensitive. The parser also accepts braces, URNs and no hyphens at all, which are not ids
-    // here.
-    id.hyphenated().to_string().eq_ignore_ascii_case(text).then_some(id)
 }
 
 /// A client of the API: 1 to 64 characters of `A-Za-z0-9._-`.
