@@ -185,6 +185,24 @@ pub(crate) mod tests {
     }
     impl TryCryptoRng for Broken {}
 
+    /// A generator of which every byte is that number: a model's call of that number draws its code and its id.
+    pub(crate) struct Constant(pub u8);
+
+    impl TryRng for Constant {
+        type Error = Infallible;
+        fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+            Ok(self.0.into())
+        }
+        fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+            Ok(self.0.into())
+        }
+        fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+            bytes.fill(self.0);
+            Ok(())
+        }
+    }
+    impl TryCryptoRng for Constant {}
+
     /// Returns its bytes in order, then zeros.
     struct Scripted(Vec<u8>);
     impl TryRng for Scripted {

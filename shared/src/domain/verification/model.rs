@@ -8,12 +8,10 @@
 mod tests;
 
 use std::{
-    convert::Infallible,
     hash::{Hash, Hasher},
     sync::Arc,
 };
 
-use rand::{TryCryptoRng, TryRng};
 use stateright::{Model, Property};
 
 use super::{
@@ -23,7 +21,7 @@ use super::{
     record::{DestinationRecord, Judged, StartRequest, Status, Which},
     sid::{AttemptSid, ServiceSid},
 };
-use crate::domain::{limits::rate_limit::Hit, time::Timestamp};
+use crate::domain::{crypto::secret::tests::Constant, limits::rate_limit::Hit, time::Timestamp};
 
 /// The design of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -305,7 +303,7 @@ impl Scenario {
                     attempt: AttemptSid::from_bytes([0; 16]),
                     country: None,
                 };
-                let started = read.start(&self.policy, &self.keys, &request, &act, &mut Nth(world.made + 1));
+                let started = read.start(&self.policy, &self.keys, &request, &act, &mut Constant(world.made + 1));
                 let Ok(started) = started.expect("numbers do not run out") else {
                     return (Verdict::Other, None);
                 };
@@ -399,21 +397,3 @@ impl Scenario {
         caller.given.clear();
     }
 }
-
-/// A generator of which every byte is that number: so is each verification's own part of its SID.
-struct Nth(u8);
-
-impl TryRng for Nth {
-    type Error = Infallible;
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.0.into())
-    }
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.0.into())
-    }
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        bytes.fill(self.0);
-        Ok(())
-    }
-}
-impl TryCryptoRng for Nth {}

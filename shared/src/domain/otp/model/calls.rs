@@ -1,12 +1,9 @@
 //! What a call does with what it has read.
 
-use std::convert::Infallible;
-
-use rand::{TryCryptoRng, TryRng};
-
 use super::{Answer, Call, Client, Scenario, User, Verdict};
 use crate::domain::{
     auth::lockout::Failed,
+    crypto::secret::tests::Constant,
     limits::rate_limit::Hit,
     otp::{Binding, Code, Guess, Judged, Ledger, Otps, Purpose},
     time::Timestamp,
@@ -64,7 +61,7 @@ impl Scenario {
     }
 
     fn issue(&self, user: User, otps: Otps, binding: &Binding<'_>, act: &Hit, number: u8, answer: Answer) -> Said {
-        let issued = otps.issue(&self.policy, binding, None, &self.keys, act, &mut Nth(number));
+        let issued = otps.issue(&self.policy, binding, None, &self.keys, act, &mut Constant(number));
         match issued.expect("numbers do not run out") {
             Ok((next, _)) => (Verdict::of(answer), Some((next, user))),
             Err(_) => REFUSED,
@@ -111,21 +108,3 @@ impl Verdict {
         Self { answer, compared: None }
     }
 }
-
-/// A random generator that draws the code of that number: its id is the number, and so is every digit.
-struct Nth(u8);
-
-impl TryRng for Nth {
-    type Error = Infallible;
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok(self.0.into())
-    }
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.0.into())
-    }
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        bytes.fill(self.0);
-        Ok(())
-    }
-}
-impl TryCryptoRng for Nth {}
