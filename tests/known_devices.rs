@@ -249,17 +249,6 @@ async fn a_device_token_expires_and_is_valid_for_its_own_user_only() {
     );
 }
 
-/// The calls of the newest login, without periodic refreshes of keys, and without units.
-async fn calls(world: &World) -> Vec<Value> {
-    let all = world.invocations().await;
-    let mut own = all.into_iter().filter(|one| one["function"] == "token-create");
-    let calls = own.next().expect("an invocation")["calls"].take();
-    let mut calls = calls.as_array().expect("calls").clone();
-    calls.retain(|call| call["service"] != "secretsmanager");
-    calls.iter_mut().for_each(|call| drop(call.as_object_mut().expect("a call").remove("units")));
-    calls
-}
-
 #[tokio::test]
 async fn a_device_token_does_not_reveal_whether_an_account_exists() {
     let world = World::with(&[("FailedLoginsPerSourcePerHour", "300")]).await;
@@ -275,7 +264,7 @@ async fn a_device_token_does_not_reveal_whether_an_account_exists() {
                 (body["device_token"], body["device"]) = (device.into(), wants.into());
                 world.invocations().await;
                 let got = world.request_token(body).await;
-                let found = (shown(&got), calls(&world).await);
+                let found = (shown(&got), world.login_calls().await);
                 let expected = expected.get_or_insert_with(|| found.clone());
                 assert_eq!(found, *expected, "{email} {device:?} {wants}");
             }

@@ -11,19 +11,6 @@ use crate::support::{
     world::World,
 };
 
-/// The calls of the newest login, without periodic refreshes of keys, and without units: the failures of a network are
-/// one row, which grows with each of them.
-async fn calls(world: &World) -> Vec<Value> {
-    let all = world.invocations().await;
-    let mut own = all.into_iter().filter(|one| one["function"] == "token-create");
-    let calls = own.next().expect("an invocation")["calls"].take();
-    assert!(own.next().is_none());
-    let mut calls = calls.as_array().expect("calls").clone();
-    calls.retain(|call| call["service"] != "secretsmanager");
-    calls.iter_mut().for_each(|call| drop(call.as_object_mut().expect("a call").remove("units")));
-    calls
-}
-
 /// A target of enumeration: a mail address, and a password that is wrong there.
 struct LoginRequest {
     email: String,
@@ -45,7 +32,7 @@ async fn same_for_all(world: &World, all: &[LoginRequest], attempts: usize, said
             world.invocations().await;
             let got = world.request_token(password_grant(email, password)).await;
             said[n.min(said.len() - 1)](&got);
-            let found = (shown(&got), calls(world).await);
+            let found = (shown(&got), world.login_calls().await);
             let expected = expected.get_or_insert_with(|| found.clone());
             assert_eq!(found, *expected, "{email}, attempt {n}");
         }

@@ -216,6 +216,18 @@ impl World {
         let list = list.as_array().expect("a list").iter();
         list.filter(|invocation| invocation["function"] != "publish").cloned().collect()
     }
+
+    /// The calls of the only login since the last look at invocations, without periodic refreshes of keys, and without
+    /// units: the failures of a network are one row, which grows with each of them.
+    pub async fn login_calls(&self) -> Vec<Value> {
+        let mut logins = self.invocations().await;
+        logins.retain(|invocation| invocation["function"] == "token-create");
+        assert_eq!(logins.len(), 1, "{logins:?}");
+        let mut calls = logins[0]["calls"].as_array().expect("calls").clone();
+        calls.retain(|call| call["service"] != "secretsmanager");
+        calls.iter_mut().for_each(|call| drop(call.as_object_mut().expect("a call").remove("units")));
+        calls
+    }
 }
 
 /// The media type of JSON responses of a path. The Era dialect names the charset.
