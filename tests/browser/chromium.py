@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import time
 import traceback
 
 SKIPPED = 77
@@ -83,9 +84,10 @@ def run(checks, clean_up=lambda: None):
         # Chromium's sandbox does not start as root, for example in a container.
         browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"] if os.geteuid() == 0 else [])
         for check in checks:
+            started = time.monotonic()
             try:
                 check(browser)
-                print(f"ok      {check.__name__}")
+                print(f"ok      {check.__name__} ({time.monotonic() - started:.0f} s)", flush=True)
             except Exception:
                 failed.append(check)
                 print(f"FAILED  {check.__name__}\n{traceback.format_exc()}")
