@@ -510,8 +510,7 @@ async fn operations_use_the_calls_and_units_that_they_are_priced_at() {
 #[tokio::test]
 async fn logins_with_an_app_make_the_expected_calls() {
     let world = World::new().await;
-    let maria = world.create_person("maria").await;
-    let access = token_in(&world.sign_in(&maria, &maria.password).await);
+    let (maria, access) = world.create_signed_in("maria").await;
     world.invocations().await;
     let got = world.init_app(&access, Some(&maria.password)).await;
     // The password is a guess, and the domain has the name that the app shows.

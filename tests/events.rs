@@ -237,10 +237,10 @@ async fn suppressed_addresses_and_missing_users_get_no_notice() {
     let world = World::with(&[NO_BUS]).await;
     let (demo, admin) = (world.demo(), world.demo_admin());
     suppress(&world, &demo.email).await;
-    let nobody = record(&world, UNKNOWN_ID, 1).await;
-    let of_a_client = with(&nobody, "/dynamodb/NewImage/subject", Some(json!({ "S": "client:shop" })));
+    let unknown = record(&world, UNKNOWN_ID, 1).await;
+    let of_a_client = with(&unknown, "/dynamodb/NewImage/subject", Some(json!({ "S": "client:shop" })));
     let batch = [
-        nobody,
+        unknown,
         record(&world, &demo.id, 2).await,
         with(&of_a_client, "/dynamodb/SequenceNumber", Some(json!(sequence(3)))),
         record(&world, &admin.id, 4).await,

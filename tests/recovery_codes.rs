@@ -136,8 +136,7 @@ async fn new_recovery_codes_replace_all_earlier_ones() {
 #[tokio::test]
 async fn recovery_codes_belong_to_a_second_factor() {
     let world = World::new().await;
-    let maria = world.create_person("maria").await;
-    let access = token_in(&world.sign_in(&maria, &maria.password).await);
+    let (maria, access) = world.create_signed_in("maria").await;
     let got = replace(&world, &access, &maria).await;
     refused(&got, 409, "request_conflict", "Not found 2FA data for user");
     // A phone is one.

@@ -70,8 +70,7 @@ async fn switch(world: &World, person: &Person, factor_type: &str, action: &str)
 #[tokio::test]
 async fn a_signed_in_user_without_a_factor_sets_up_an_app() {
     let world = World::new().await;
-    let maria = world.create_person("maria").await;
-    let access = token_in(&world.sign_in(&maria, &maria.password).await);
+    let (maria, access) = world.create_signed_in("maria").await;
     let got = world.init_app(&access, Some(&maria.password)).await;
     let (approval, app) = secret_shown(&world, &got, &maria);
     assert_eq!(factors(&world, &maria).await, [], "nothing changes before the code comes back");
@@ -317,8 +316,7 @@ fn secret_shown_to(world: &World, got: &Response) -> (String, App) {
 #[tokio::test]
 async fn the_password_is_required_again_and_its_guesses_are_limited() {
     let world = World::new().await;
-    let maria = world.create_person("maria").await;
-    let access = token_in(&world.sign_in(&maria, &maria.password).await);
+    let (maria, access) = world.create_signed_in("maria").await;
     fields_refused(&world.init_app(&access, None).await, &[["$.password", "required", BLANK]]);
     let got = loop {
         let got = world.init_app(&access, Some("not-the-password")).await;
@@ -342,8 +340,7 @@ async fn the_password_is_required_again_and_its_guesses_are_limited() {
 #[tokio::test]
 async fn a_session_from_before_the_first_factor_sets_no_other() {
     let world = World::new().await;
-    let maria = world.create_person("maria").await;
-    let access = token_in(&world.sign_in(&maria, &maria.password).await);
+    let (maria, access) = world.create_signed_in("maria").await;
     let stale = token_in(&world.request_token(other_client(&world, &maria).await).await);
     let stale_approval = token_in(&world.init_app(&stale, Some(&maria.password)).await);
     let user = world.enrol(&maria, &access).await;
@@ -359,8 +356,7 @@ async fn a_session_from_before_the_first_factor_sets_no_other() {
 #[tokio::test]
 async fn malformed_enrolments_are_refused() {
     let world = World::new().await;
-    let maria = world.create_person("maria").await;
-    let access = token_in(&world.sign_in(&maria, &maria.password).await);
+    let (maria, access) = world.create_signed_in("maria").await;
     let ask = |body: Value| world.request("PATCH", INIT).bearer(&access).json(&body).send();
     let got = ask(json!({ "type": "TOTP", "factor": NEW_PHONE, "password": maria.password })).await;
     fields_refused(&got, &[["$.factor", "additionalProperties", UNEXPECTED_FIELD]]);
@@ -380,8 +376,7 @@ async fn malformed_enrolments_are_refused() {
 #[tokio::test]
 async fn no_secret_of_an_app_and_no_recovery_code_is_at_rest() {
     let world = World::new().await;
-    let maria = world.create_person("maria").await;
-    let access = token_in(&world.sign_in(&maria, &maria.password).await);
+    let (maria, access) = world.create_signed_in("maria").await;
     let got = world.init_app(&access, Some(&maria.password)).await;
     let secret = got.ok(201)["urgent"]["totp"]["secret"].as_str().expect("a secret").to_owned();
     let bytes = base32(&secret);

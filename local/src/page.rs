@@ -211,13 +211,18 @@ async fn clock(State(inner): Shared) -> Response<Body> {
     plain(http::json(StatusCode::OK, &json!({ "now": inner.clock.iso() })))
 }
 
+/// A body, or what is wrong with it.
+fn read<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
 async fn advance(State(inner): Shared, body: Bytes) -> Response<Body> {
     #[derive(serde::Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Advance {
         advance_seconds: u64,
     }
-    let asked = serde_json::from_slice::<Advance>(&body).map_err(|error| error.to_string());
+    let asked = read::<Advance>(&body);
     if let Err(error) = asked.and_then(|asked| inner.clock.advance(asked.advance_seconds)) {
         return problem(StatusCode::BAD_REQUEST, &error);
     }
@@ -236,7 +241,7 @@ async fn scan(State(inner): Shared, body: Bytes) -> Response<Body> {
     struct Scan {
         uri: String,
     }
-    let asked = serde_json::from_slice::<Scan>(&body).map_err(|error| error.to_string());
+    let asked = read::<Scan>(&body);
     if let Err(error) = asked.and_then(|asked| inner.authenticator.scan(&asked.uri)) {
         return problem(StatusCode::BAD_REQUEST, &error);
     }
@@ -261,7 +266,7 @@ async fn qr(body: Bytes) -> Response<Body> {
     struct Drawing {
         text: String,
     }
-    let asked = serde_json::from_slice::<Drawing>(&body).map_err(|error| error.to_string());
+    let asked = read::<Drawing>(&body);
     match asked.and_then(|asked| draw(&asked.text)) {
         Ok(svg) => plain(http::answer(StatusCode::OK, "image/svg+xml", svg)),
         Err(error) => problem(StatusCode::BAD_REQUEST, &error),

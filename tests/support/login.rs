@@ -26,6 +26,13 @@ impl World {
         self.request_token(json!({ "grant_type": "refresh_2fa_access_token", "token": token })).await
     }
 
+    /// Creates a user without a second factor and logs in; returns the access token, too.
+    pub async fn create_signed_in(&self, login: &str) -> (Person, String) {
+        let person = self.create_person(login).await;
+        let access = token_in(&self.sign_in(&person, &person.password).await);
+        (person, access)
+    }
+
     /// Logs in with the password; returns the token of the login and its code.
     pub async fn begin_login(&self, person: &Person) -> (String, String) {
         let got = self.sign_in(person, &person.password).await;

@@ -81,8 +81,7 @@ impl World {
 
     /// A new user with an authenticator app and no phone. Its last code is a minute old.
     pub async fn create_app_user(&self, login: &str) -> AppUser {
-        let person = self.create_person(login).await;
-        let access = token_in(&self.sign_in(&person, &person.password).await);
+        let (person, access) = self.create_signed_in(login).await;
         let user = self.enrol(&person, &access).await;
         self.advance(60).await;
         user

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::support::{Folder, Local, fixture_options, read, send};
+use crate::support::{Folder, Local, read, send};
 
 const URI: &str = "otpauth://totp/Demo:maria%40example.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Demo";
 
@@ -57,8 +57,7 @@ async fn the_authenticator_follows_the_clock() {
 #[tokio::test]
 async fn the_authenticator_persists_across_a_restart_with_a_data_directory() {
     let folder = Folder::new();
-    let mut options = fixture_options();
-    options.data = Some(folder.0.join("data"));
+    let options = folder.options();
     let local = Local::start_with(options.clone()).await;
     let scanned = local.posted("/_local/authenticator", &json!({ "uri": URI })).await;
     local.cloud.stop().await;

@@ -10,8 +10,7 @@ use crate::support::{Folder, Local, fixture_options, fixture_template, read, sen
 #[tokio::test]
 async fn rows_secrets_identities_and_the_clock_persist_across_a_restart() {
     let folder = Folder::new();
-    let mut options = fixture_options();
-    options.data = Some(folder.0.join("data"));
+    let options = folder.options();
     let local = Local::start_with(options.clone()).await;
     let expires = epoch(&local).await + 100;
     send(local.get(&format!("/things/1?mode=put&id=kept&expires={expires}"))).await;
@@ -104,8 +103,7 @@ async fn existing_files_keep_their_contents() {
 async fn an_interrupted_first_start_is_restarted() {
     let folder = Folder::new();
     let data = folder.0.join("data");
-    let mut options = fixture_options();
-    options.data = Some(data.clone());
+    let mut options = folder.options();
     // The start fails when the check of the functions reaches the one that dies.
     options.check_functions = true;
     let refused = refusal(options.clone()).await;
@@ -148,8 +146,7 @@ async fn rows_without_keys_are_reported_in_one_line() {
 #[tokio::test]
 async fn processed_records_are_deleted_and_none_is_lost() {
     let folder = Folder::new();
-    let mut options = fixture_options();
-    options.data = Some(folder.0.join("data"));
+    let options = folder.options();
     for round in 0..3 {
         let local = Local::start_with(options.clone()).await;
         for turn in 0..3 {
@@ -176,9 +173,7 @@ async fn an_existing_table_is_updated_to_the_template() {
     let start = fixture.find("  StreamFunction:").expect("it subscribes to the stream");
     let end = fixture.find("  TimerFunction:").expect("it comes next");
     let silent = format!("{}{}", &fixture[..start], fixture[end..].replace(stream, ""));
-    let mut options = fixture_options();
-    options.data = Some(folder.0.join("data"));
-
+    let mut options = folder.options();
     // Without TTL and stream, then with another TTL.
     for (attribute, specification) in [
         (None, String::new()),

@@ -124,6 +124,13 @@ impl Folder {
         Self(path)
     }
 
+    /// Options of a cloud that keeps its data in this folder.
+    pub(crate) fn options(&self) -> Options {
+        let mut options = fixture_options();
+        options.data = Some(self.0.join("data"));
+        options
+    }
+
     /// Writes a template for this test.
     pub(crate) fn template(&self, text: &str) -> PathBuf {
         let path = self.0.join("template.yaml");

@@ -8,6 +8,8 @@ pub mod device;
 pub mod idempotency;
 pub mod limits;
 pub mod mail;
+#[cfg(test)]
+mod model;
 pub mod otp;
 pub mod passcode;
 pub mod password;

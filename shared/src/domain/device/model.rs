@@ -5,7 +5,7 @@
 //!
 //! Each other design differs from ours in one step, and the checker must find what breaks it.
 
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 
 use rand::rngs::SysRng;
 use stateright::{Checker, HasDiscoveries, Model, Property};
@@ -13,6 +13,7 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 use super::*;
 use crate::domain::{
     auth::lockout::{self, Failed, Lockout},
+    model::compared_by_form,
     people::user::tests::user,
 };
 
@@ -70,17 +71,7 @@ impl Rows {
     }
 }
 
-impl PartialEq for Rows {
-    fn eq(&self, other: &Self) -> bool {
-        self.form() == other.form()
-    }
-}
-
-impl Hash for Rows {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.form().hash(state);
-    }
-}
+compared_by_form!(Rows);
 
 #[derive(Clone, Debug, PartialEq, Hash)]
 struct Caller {

@@ -6,11 +6,7 @@
 //!
 //! Each other design differs from ours in one step, and the checker must find what breaks it.
 
-use std::{
-    collections::BTreeSet,
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::{collections::BTreeSet, hash::Hash, sync::Arc};
 
 use rand::rngs::SysRng;
 use stateright::{Checker, HasDiscoveries, Model, Property};
@@ -19,6 +15,7 @@ use super::*;
 use crate::domain::{
     crypto::key::{self, tests::ring},
     limits::rate_limit::{RateLimit, Window},
+    model::compared_by_form,
     people::{factor::FactorType, id::UserId, phone::Phone},
     recovery::{RecoveryCode, RecoveryCodes},
     totp::TotpSecret,
@@ -89,17 +86,7 @@ impl Record {
     }
 }
 
-impl PartialEq for Record {
-    fn eq(&self, other: &Self) -> bool {
-        self.form() == other.form()
-    }
-}
-
-impl Hash for Record {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.form().hash(state);
-    }
-}
+compared_by_form!(Record);
 
 #[derive(Clone, Debug, PartialEq, Hash)]
 enum Phase {

@@ -23,15 +23,13 @@ mod properties;
 mod steps;
 mod tests;
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::{hash::Hash, sync::Arc};
 
 use super::{Otps, Policy};
 use crate::domain::{
     auth::lockout::{self, Lockout},
     crypto::key::{Keyring, OtpCodes},
+    model::compared_by_form,
     people::phone::Phone,
 };
 
@@ -235,14 +233,4 @@ impl Record {
     }
 }
 
-impl PartialEq for Record {
-    fn eq(&self, other: &Self) -> bool {
-        self.form() == other.form()
-    }
-}
-
-impl Hash for Record {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.form().hash(state);
-    }
-}
+compared_by_form!(Record);

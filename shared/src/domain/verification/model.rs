@@ -7,10 +7,7 @@
 
 mod tests;
 
-use std::{
-    hash::{Hash, Hasher},
-    sync::Arc,
-};
+use std::{hash::Hash, sync::Arc};
 
 use stateright::{Model, Property};
 
@@ -21,7 +18,9 @@ use super::{
     record::{DestinationRecord, Judged, StartRequest, Status, Which},
     sid::{AttemptSid, ServiceSid},
 };
-use crate::domain::{crypto::secret::tests::Constant, limits::rate_limit::Hit, time::Timestamp};
+use crate::domain::{
+    crypto::secret::tests::Constant, limits::rate_limit::Hit, model::compared_by_form, time::Timestamp,
+};
 
 /// The design of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,17 +73,7 @@ impl Record {
     }
 }
 
-impl PartialEq for Record {
-    fn eq(&self, other: &Self) -> bool {
-        self.form() == other.form()
-    }
-}
-
-impl Hash for Record {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.form().hash(state);
-    }
-}
+compared_by_form!(Record);
 
 #[derive(Clone, Debug, PartialEq, Hash)]
 struct World {
