@@ -15,8 +15,10 @@ impl World {
     }
 }
 
-/// Runs a script of `tests/browser/`; `false` without a browser.
+/// Runs a script of `tests/browser/`; `false` without a browser. One at a time: a browser needs a processor of its own.
 pub async fn in_a_browser(script: &str, arguments: Vec<OsString>) -> bool {
+    static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let _turn = TURN.lock().await;
     let mut command = Command::new("python3");
     command.arg(root().join("tests/browser").join(script)).args(arguments);
     let output = tokio::task::spawn_blocking(move || command.output())
