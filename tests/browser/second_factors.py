@@ -10,11 +10,10 @@ with an unusual name. It registers users, and advances the local clock by some m
 """
 
 import re
-import sys
 import time
 
-from chromium import accessibility, expect, run, weak_contrast
-from local_page import api, clipboard, code_in, local_page, text_messages
+from chromium import accessibility, expect, weak_contrast
+from local_cloud import api, clipboard, code_in, local_page, run_chosen, text_messages
 
 PASSWORD = "Quiet-river.73~stone"
 RECOVERY_CODE = re.compile(r"^[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}$")
@@ -286,4 +285,4 @@ CHECKS = [
 ]
 
 if __name__ == "__main__":
-    run([check for check in CHECKS if not sys.argv[2:] or check.__name__ in sys.argv[2:]])
+    run_chosen(CHECKS)
