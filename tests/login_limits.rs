@@ -81,7 +81,7 @@ async fn ten_codes_are_sent_in_an_hour_and_twenty_in_a_day() {
     let wait = too_many_sends(&world.sign_in(&demo, &demo.password).await, HOUR);
     let first_ends = started + HOUR;
     let now = world.now().await;
-    assert!((first_ends - 5..=first_ends + 5).contains(&(now + wait)), "{now} + {wait}");
+    assert!((first_ends - 5..=first_ends + 30).contains(&(now + wait)), "{now} + {wait}");
     world.advance(wait - 10).await;
     too_many_sends(&world.sign_in(&demo, &demo.password).await, 10);
     world.advance(10).await;
@@ -95,7 +95,7 @@ async fn ten_codes_are_sent_in_an_hour_and_twenty_in_a_day() {
     let wait = too_many_sends(&world.sign_in(&demo, &demo.password).await, DAY);
     let now = world.now().await;
     let day_ends = started + DAY;
-    assert!((day_ends - 5..=day_ends + 5).contains(&(now + wait)), "{now} + {wait}");
+    assert!((day_ends - 5..=day_ends + 30).contains(&(now + wait)), "{now} + {wait}");
     world.advance(wait).await;
     let (token, code) = world.begin_login(&demo).await;
     token_in(&world.submit_code(&token, &code).await);
@@ -133,7 +133,7 @@ async fn ten_guesses_are_compared_in_a_day_whatever_their_outcome() {
     let (token, code) = world.begin_login(&demo).await;
     let wait = too_many_guesses(&world.submit_code(&token, &code).await, DAY);
     let now = world.now().await;
-    assert!((started + DAY - 5..=started + DAY + 10).contains(&(now + wait)), "{now} + {wait}");
+    assert!((started + DAY - 5..=started + DAY + 30).contains(&(now + wait)), "{now} + {wait}");
     world.advance(wait - 60).await;
     let (token, code) = world.begin_login(&demo).await;
     too_many_guesses(&world.submit_code(&token, &code).await, 60);
