@@ -174,6 +174,7 @@ async fn an_existing_table_is_updated_to_the_template() {
     let end = fixture.find("  TimerFunction:").expect("it comes next");
     let silent = format!("{}{}", &fixture[..start], fixture[end..].replace(stream, ""));
     let mut options = folder.options();
+
     // Without TTL and stream, then with another TTL.
     for (attribute, specification) in [
         (None, String::new()),
